@@ -278,6 +278,7 @@ fn a_user_and_a_directory_that_cannot_be_applied_are_named() {
         assert!(status.ends_with(&format!("{supervisors}; {expected}\n")), "{status}");
         let why = sandbox.ctl(&["why", name]).stdout;
         assert!(why.contains(&format!("\nspawn error:  {expected}\n")) && !why.contains("\nhint: "), "{why}");
+        assert!(why.contains("exit status 127, ") && !why.contains("not found)"), "{why}");
         let json = sandbox.ctl(&["status", "--json", name]).stdout;
         assert!(json.contains(&format!("\"spawn_error\":\"{expected}\"")), "{json}");
         assert!(json.contains("\"hint\":null,"), "{json}");

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::screen::{harmless, shown};
 use crate::model::Signal;
+use crate::sys::spawn_failures::is_of_step;
 
 /// `exit 3`, `SIGKILL`, for a column. `None` if there was no end.
 pub(super) fn short(end: &Json) -> Option<String> {
@@ -14,10 +15,11 @@ pub(super) fn short(end: &Json) -> Option<String> {
     }
 }
 
-/// `exit status 127 (command not found)`, `terminated by SIGKILL`. `None` if there was no end.
-pub(super) fn in_words(end: &Json) -> Option<String> {
+/// `exit status 127 (command not found)`, `terminated by SIGKILL`. `None` if there was no end. `reason` is what is known
+/// about it otherwise.
+pub(super) fn in_words(end: &Json, reason: &str) -> Option<String> {
     match end["exit_code"].as_i64() {
-        Some(code) => Some(exit_status(code)),
+        Some(code) => Some(exit_status(code, reason)),
         None => end["signal"].as_str().map(|signal| {
             let cause = if end["out_of_memory"] == true { ", out of memory" } else { "" };
             format!("terminated by {}{cause}", harmless(signal))
@@ -25,9 +27,11 @@ pub(super) fn in_words(end: &Json) -> Option<String> {
     }
 }
 
-/// An exit status with its meaning, where shells have given it one.
-pub(super) fn exit_status(code: i64) -> String {
+/// An exit status with its meaning, where shells have given it one. That of a child that could not become its program
+/// means only this.
+pub(super) fn exit_status(code: i64, reason: &str) -> String {
     let meaning = match code {
+        _ if is_of_step(reason) => String::new(),
         126 => " (the command can't be executed)".to_owned(),
         127 => " (command not found)".to_owned(),
         129..=192 => match Signal::from_number(code - 128) {
@@ -45,7 +49,7 @@ pub(super) fn transition(change: &Json) -> String {
     let pid = change["pid"].as_i64().map_or_else(String::new, |pid| format!(", pid {pid}"));
     let reason = text("reason");
     // Some reasons begin with the end.
-    let end = in_words(&change["end"]).filter(|end| !reason.starts_with(end.as_str()));
+    let end = in_words(&change["end"], &reason).filter(|end| !reason.starts_with(end.as_str()));
     let end = end.map_or_else(String::new, |end| format!(", {end}"));
     let separator = if reason.is_empty() { "" } else { ": " };
     format!("{} -> {}{pid}{end}{separator}{reason}", text("from"), text("to"))
@@ -62,6 +66,8 @@ mod tests {
         for (end, reason, expected) in [
             (7, "exit status 7 (not expected)", "A -> B, pid 5: exit status 7 (not expected)"),
             (0, "done", "A -> B, pid 5, exit status 0: done"),
+            (127, "too quick", "A -> B, pid 5, exit status 127 (command not found): too quick"),
+            (127, "cannot apply user: no", "A -> B, pid 5, exit status 127: cannot apply user: no"),
         ] {
             let end = json!({"exit_code": end, "signal": null});
             let change = json!({"from": "A", "to": "B", "pid": 5, "end": end, "reason": reason});
@@ -93,7 +99,7 @@ mod tests {
             ),
             (json!({"exit_code": null, "signal": "SIGSEGV"}), Some("SIGSEGV"), Some("terminated by SIGSEGV")),
         ] {
-            assert_eq!((short(&end).as_deref(), in_words(&end).as_deref()), (shown, words));
+            assert_eq!((short(&end).as_deref(), in_words(&end, "").as_deref()), (shown, words));
         }
     }
 }

@@ -81,8 +81,10 @@ fn texts<'v>(row: &'v Value, member: &str) -> Vec<&'v str> {
 fn why(row: &Value) -> (String, bool) {
     let name = full_name(row);
     let hint = Some(text(row, "hint")).filter(|hint| !hint.is_empty());
+    let reason = hint.unwrap_or_default();
     let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-    let status = row.get("last_exit_status").and_then(Value::as_int).map(ends::exit_status);
+    let status = row.get("last_exit_status").and_then(Value::as_int);
+    let status = status.map(|status| ends::exit_status(status, reason));
     let signal = Some(text(row, "last_term_signal")).filter(|signal| !signal.is_empty());
     let end = status.or_else(|| signal.map(|signal| format!("terminated by {signal}")));
     let has_ended = end.is_some();

@@ -171,7 +171,8 @@ fn report(document: &Json, (on, off): (&str, &str)) -> Vec<(String, usize)> {
     let count = |member: &str| counters[member].as_u64().unwrap_or(0);
     let next = secs_between(&document["now_at"], &process["next_start_at"]);
     let retries = config["startretries"].as_u64().map(|retries| format!("; startretries={retries}"));
-    let end = ends::in_words(&process["last_end"]).map(|end| {
+    let error = process["spawn_error"].as_str().unwrap_or_default();
+    let end = ends::in_words(&process["last_end"], error).map(|end| {
         let expected = if process["last_end"]["expected"] == true { ", as expected" } else { "" };
         let when = ago(&process["ended_at"]).map_or_else(String::new, |age| format!(", {age} ago"));
         format!("{end}{expected}{when}")

@@ -80,6 +80,12 @@ pub struct SpawnFailure {
     pub error: io::Error,
 }
 
+/// Whether a text is that of a failed step.
+#[must_use]
+pub fn is_of_step(text: &str) -> bool {
+    Step::all().any(|step| text.starts_with(&step.to_string()))
+}
+
 impl fmt::Display for SpawnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let needed = match self.step {

@@ -50,7 +50,7 @@ function reasons({ process, history }) {
   if (detail && !(last && detail === last.reason)) list.push(detail);
   if (health && !detail.includes(health.failure)) list.push(`Health: ${health.status}${health.failure ? `; ${health.failure}` : ""}`);
   if (process.check_output && !["RUNNING", "STOPPED"].includes(state)) list.push(`Its check has printed: ${process.check_output}`);
-  if (end) list.push(`Last end: ${ending(end)}${meaning(end)}, ${end.expected ? "expected" : "not expected"}${process.ended_at ? `, ${clock(process.ended_at)}` : ""}`);
+  if (end) list.push(`Last end: ${ending(end)}${meaning(end, process)}, ${end.expected ? "expected" : "not expected"}${process.ended_at ? `, ${clock(process.ended_at)}` : ""}`);
   if (process.needed_by.length) list.push(`Needed by ${process.needed_by.join(", ")}`);
   if (process.pid && memory !== null) list.push(`Memory: ${bytes(memory)}`);
   const counted = {
@@ -61,8 +61,9 @@ function reasons({ process, history }) {
   return list.filter(Boolean).map(visible);
 }
 
-/** What shells mean by some exit statuses. */
-function meaning({ exit_code: code }) {
+/** What shells mean by some exit statuses. That of a child that could not become its program means only this. */
+function meaning({ exit_code: code }, { spawn_error: error }) {
+  if (error?.startsWith("cannot ")) return "";
   const known = { 126: "the command can't be executed", 127: "command not found" };
   const words = known[code] ?? (code > 128 && code <= 192 ? `a command was terminated by signal ${code - 128}` : null);
   return words ? ` (${words})` : "";
