@@ -67,18 +67,18 @@ fn find(program: &str, path: &str, files: &(impl FileLookup + ?Sized)) -> Option
 }
 
 fn check(file: &Path, files: &(impl FileLookup + ?Sized)) -> Result<(), Fault> {
-    let shown = quote(&file.display().to_string());
+    let shown = || quote(&file.display().to_string());
     let Some(mode) = files.mode(file) else {
-        return Err(Fault::about(FaultCode::NoFile, format!("can't find command {shown}")));
+        return Err(Fault::about(FaultCode::NoFile, format!("can't find command {}", shown())));
     };
     if files.is_dir(file) {
-        return Err(not_executable(format!("command at {shown} is a directory")));
+        return Err(not_executable(format!("command at {} is a directory", shown())));
     }
     if mode & EXECUTABLE == 0 {
-        return Err(not_executable(format!("command at {shown} is not executable")));
+        return Err(not_executable(format!("command at {} is not executable", shown())));
     }
     if !files.is_executable(file) {
-        return Err(not_executable(format!("no permission to run command {shown}")));
+        return Err(not_executable(format!("no permission to run command {}", shown())));
     }
     Ok(())
 }

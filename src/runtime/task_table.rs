@@ -236,6 +236,12 @@ impl Tasks {
         self.running.insert(child, RunningTask { pid, captured, deadline, killed: None });
     }
 
+    /// The running probes, which end more often than other children.
+    pub(super) fn probes(&self) -> Vec<(ChildId, Pid)> {
+        let probes = self.running.range(ChildId::Probe(TaskId(0))..=ChildId::Probe(TaskId(u64::MAX)));
+        probes.map(|(child, task)| (*child, task.pid)).collect()
+    }
+
     /// Reads captured output of a task.
     pub(super) fn read(&mut self, child: ChildId, buffer: &mut [u8], poller: &Poller) {
         let running = self.running.get_mut(&child);

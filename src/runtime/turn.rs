@@ -11,7 +11,7 @@ use crate::model::{
 use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::poller::Ready;
-use crate::sys::process::{Reaped, is_pid_1, reap, signal_everybody};
+use crate::sys::process::{Reaped, is_pid_1, reap, reap_child, signal_everybody};
 use crate::sys::spawn_failures::{self, SpawnFailure};
 
 /// The maximum number of children reaped in one turn, so that a flood of orphans leaves time for clients.
@@ -200,6 +200,13 @@ impl Shell {
         // They name processes that are not reaped yet.
         self.signal_trees();
         self.more_to_reap = true;
+        // To find one of many children the kernel looks at each, and probes are the last.
+        for (probe, pid) in self.tasks.probes() {
+            if let Some(status) = reap_child(pid) {
+                self.children.take_pid(pid);
+                self.task_ended(probe, pid, status);
+            }
+        }
         let mut has_orphan = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else {

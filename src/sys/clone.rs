@@ -7,8 +7,8 @@
 //! child that changes its user, its directory, its cgroup, its priority or its privileges gets a copy.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
-use std::ptr;
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
@@ -18,46 +18,19 @@ use nix::unistd::{ForkResult, fork};
 use super::{child, kernel_signals};
 use crate::model::Pid;
 
-/// The stack of a child within our memory; a page below it is not accessible.
-const STACK_BYTES: usize = 64 * 1024;
+/// The stack of a child within our memory, which is a part of ours: a mapping of its own would cost as much as the rest of a
+/// start, since its removal interrupts every processor that we have run on. It has no page that stops an overflow; what a
+/// child does is known, and needs less than half of it even in a build for tests.
+#[repr(C, align(16))]
+struct ChildStack([MaybeUninit<u8>; 8 * 1024]);
 
-const GUARD_BYTES: usize = 4096;
-
-/// Mapped for one child only, so that it does not remain in our memory.
-struct Stack(*mut c_void);
-
-impl Stack {
-    const BYTES: usize = GUARD_BYTES + STACK_BYTES;
-
-    fn new() -> io::Result<Self> {
-        let (protection, flags) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping, which overlaps no other memory.
-        #[expect(unsafe_code, reason = "a stack for clone(2)")]
-        let bottom = unsafe { libc::mmap(ptr::null_mut(), Self::BYTES, protection, flags, -1, 0) };
-        if bottom == libc::MAP_FAILED {
-            return Err(Errno::last().into());
-        }
-        let stack = Self(bottom);
-        // SAFETY: the first page of our own mapping, which nothing points to.
-        #[expect(unsafe_code, reason = "a page that stops an overflow")]
-        let guarded = unsafe { libc::mprotect(stack.0, GUARD_BYTES, libc::PROT_NONE) };
-        Errno::result(guarded)?;
-        Ok(stack)
+impl ChildStack {
+    const fn new() -> Self {
+        Self([MaybeUninit::uninit(); _])
     }
 
-    fn top(&self) -> *mut c_void {
-        self.0.wrapping_byte_add(Self::BYTES)
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping, which the child has left and nothing else points to.
-        #[expect(unsafe_code, reason = "as in new")]
-        unsafe {
-            libc::munmap(self.0, Self::BYTES);
-        }
+    fn top(&mut self) -> *mut c_void {
+        self.0.as_mut_ptr_range().end.cast()
     }
 }
 
@@ -99,7 +72,10 @@ pub(super) fn helper(run: &dyn Fn()) -> io::Result<Pid> {
 /// # Errors
 /// The error of clone(2): EAGAIN, ENOMEM.
 pub(super) fn within_our_memory(end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
-    let stack = Stack::new()?;
+    on_stack(&mut ChildStack::new(), end, run)
+}
+
+fn on_stack(stack: &mut ChildStack, end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
     // A copy of a table with thousands of descriptors, which are closed one by one before exec, takes longer than all
     // the rest. So the child starts with our table, and copies the part that it needs.
     let copies_descriptors_itself = can_copy_descriptors();
@@ -112,7 +88,7 @@ pub(super) fn within_our_memory(end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
         run();
     };
     let argument: *const &dyn Fn() = &raw const run;
-    // SAFETY: the stack is as large as the child needs, grows down from its aligned top, and is used by nobody else:
+    // SAFETY: the stack is larger than the child needs, grows down from its aligned top, and is used by nobody else:
     // CLONE_VFORK suspends us until the child has left our memory, so the stack and `run` outlive it. Dispositions,
     // directory and umask are the child's own, as CLONE_SIGHAND and CLONE_FS are not given, and so are descriptors before
     // `run` changes any. What it shares is memory, of which functions of `child` change nothing but errno.
@@ -147,4 +123,34 @@ extern "C" fn enter(argument: *mut c_void) -> c_int {
     let run = unsafe { *argument.cast::<&dyn Fn()>() };
     run();
     child::NOT_SPAWNED
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::spawn::{Attributes, Descriptors, Program, Stdin};
+    use super::super::spawn_failures;
+    use super::*;
+
+    #[test]
+    fn a_child_within_our_memory_needs_less_than_half_of_its_stack() {
+        const UNUSED: u8 = 0xa5;
+        // The longest way: each step, and a report of the last one.
+        let program = Program::new(Path::new("/nodir/none"), &["none"], std::env::vars()).unwrap();
+        let attributes = Attributes::new(None, Some(0o022), None).unwrap();
+        let (_parent, descriptors) = Descriptors::piped(Stdin::Empty, true).unwrap().assign().unwrap();
+        spawn_failures::prepare();
+        let mut stack = ChildStack([MaybeUninit::new(UNUSED); _]);
+        let before = kernel_signals::block(kernel_signals::ALL).unwrap();
+        let run = || child::run(&program, &attributes, &descriptors);
+        let started = on_stack(&mut stack, descriptors.end, &run);
+        kernel_signals::block(before).unwrap();
+        nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(started.unwrap().0), None).unwrap();
+        // SAFETY: all of it was initialised above.
+        #[expect(unsafe_code, reason = "to see what the child has written")]
+        let bytes = stack.0.map(|byte| unsafe { byte.assume_init() });
+        let unused = bytes.iter().take_while(|byte| **byte == UNUSED).count();
+        assert!(unused > bytes.len() / 2 && unused < bytes.len(), "{unused} of {} bytes", bytes.len());
+    }
 }

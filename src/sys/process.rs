@@ -37,7 +37,21 @@ pub fn reap() -> Reaped {
     }
 }
 
-/// The same by waitid(2).
+/// Reaps this child if it has exited; never blocks. [`reap`] makes the kernel look at one child after the other until one
+/// has exited.
+#[must_use]
+pub fn reap_child(pid: Pid) -> Option<ExitStatus> {
+    loop {
+        match waitpid(Some(RawPid::from_raw(pid.0)?), WaitOptions::NOHANG) {
+            Ok(ended) => return ended.map(|(_, status)| decode(status)),
+            Err(rustix::io::Errno::INTR) => {}
+            // Not our child, or a sandbox without wait4(2), where `reap` finds it.
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The same as [`reap`] by waitid(2).
 fn reap_by_waitid() -> io::Result<Reaped> {
     let (pid, code, status) = waitid_any()?;
     if pid == 0 {

@@ -198,7 +198,7 @@ pub(super) struct ChildDescriptors {
     /// No source has a number that is assigned.
     pub(super) assignments: Vec<Assignment>,
     /// Above all numbers that it uses.
-    end: RawFd,
+    pub(super) end: RawFd,
     /// Whether it becomes the foreground group of its terminal.
     pub(super) is_in_foreground: bool,
     /// The sources, kept open until the child has its copies.
@@ -229,7 +229,7 @@ impl Descriptors {
         };
         let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr_read, stderr_write) = if redirect_stderr {
-            (None, stdout_write.try_clone()?)
+            (None, fcntl_dupfd_cloexec(&stdout_write, 0)?)
         } else {
             pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), write))?
         };
@@ -301,7 +301,7 @@ impl Descriptors {
 
     /// Moves each source whose number the child needs for something else to an unused number, so that the
     /// order of the assignments does not matter.
-    fn assign(self) -> io::Result<(ParentEnds, ChildDescriptors)> {
+    pub(super) fn assign(self) -> io::Result<(ParentEnds, ChildDescriptors)> {
         let free = self.child.iter().map(|(_, number)| number.saturating_add(1)).max().unwrap_or(0);
         let (mut assignments, mut open) = (Vec::new(), Vec::new());
         for (fd, number) in self.child {
