@@ -12,38 +12,48 @@ const SERVER_URL: &str = "SUPERVISOR_SERVER_URL";
 /// would report the readiness of the whole supervisor.
 const NOTIFY_VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// The variables of a child. What is not made for it is borrowed, as a start has dozens of inherited ones.
-pub type ChildEnvironment<'a> = BTreeMap<Cow<'a, OsStr>, Cow<'a, OsStr>>;
+/// The variables in which a child differs from what all children inherit: a value, or `None` for one that it lacks.
+pub type OwnVariables<'a> = BTreeMap<Cow<'a, OsStr>, Option<Cow<'a, OsStr>>>;
 
-/// `inherited` without our own configuration variables, overridden by the variables that describe the
-/// supervisor to a child, overridden by the configured environment. `server_url` is that of the supervisor,
-/// if it has one.
+/// What children inherit: `ours` without our own configuration variables.
 #[must_use]
-pub fn child_environment<'a>(
-    inherited: &'a [(OsString, OsString)],
+pub fn inherited_variables<'a>(
+    ours: &'a [(OsString, OsString)],
     configuring: &[String],
-    spec: &'a ProcessSpec,
-    server_url: Option<String>,
-) -> ChildEnvironment<'a> {
-    let borrowed = |text: &'a str| Cow::Borrowed(OsStr::new(text));
-    let mut all: ChildEnvironment<'a> = inherited
-        .iter()
-        .map(|(name, value)| (Cow::Borrowed(name.as_os_str()), Cow::Borrowed(value.as_os_str())))
-        .collect();
+) -> BTreeMap<&'a OsStr, &'a OsStr> {
+    let mut all: BTreeMap<_, _> = ours.iter().map(|(name, value)| (&**name, &**value)).collect();
     for variable in configuring.iter().map(String::as_str).chain(NOTIFY_VARIABLES) {
         all.remove(OsStr::new(variable));
     }
-    let mut set = |name, value| all.insert(borrowed(name), value);
-    set("SUPERVISOR_ENABLED", borrowed("1"));
-    set("SUPERVISOR_PROCESS_NAME", borrowed(&spec.name));
-    set("SUPERVISOR_GROUP_NAME", borrowed(&spec.group));
-    match spec.server_url.clone().or(server_url) {
-        Some(url) if !url.is_empty() => drop(set(SERVER_URL, Cow::Owned(url.into()))),
-        // COMPAT: an inherited value would be that of an outer supervisor.
-        Some(_) | None => drop(all.remove(OsStr::new(SERVER_URL))),
-    }
-    all.extend(spec.environment.iter().map(|(name, value)| (borrowed(name), borrowed(value))));
     all
+}
+
+/// The variables that describe the supervisor to a child, overridden by the configured environment. `server_url` is that
+/// of the supervisor, if it has one.
+#[must_use]
+pub fn own_variables(spec: &ProcessSpec, server_url: Option<String>) -> OwnVariables<'_> {
+    let borrowed = |text| Cow::Borrowed(OsStr::new(text));
+    let url = spec.server_url.clone().or(server_url).filter(|url| !url.is_empty());
+    let mut all = OwnVariables::from([
+        (borrowed("SUPERVISOR_ENABLED"), Some(borrowed("1"))),
+        (borrowed("SUPERVISOR_PROCESS_NAME"), Some(borrowed(&spec.name))),
+        (borrowed("SUPERVISOR_GROUP_NAME"), Some(borrowed(&spec.group))),
+        // COMPAT: an inherited value would be that of an outer supervisor.
+        (borrowed(SERVER_URL), url.map(|url| Cow::Owned(url.into()))),
+    ]);
+    all.extend(spec.environment.iter().map(|(name, value)| (borrowed(name), Some(borrowed(value)))));
+    all
+}
+
+/// All variables of a child.
+#[must_use]
+pub fn child_environment<'a>(
+    inherited: BTreeMap<&'a OsStr, &'a OsStr>,
+    own: OwnVariables<'a>,
+) -> BTreeMap<Cow<'a, OsStr>, Cow<'a, OsStr>> {
+    let inherited = inherited.into_iter().map(|(name, value)| (name.into(), Some(value.into())));
+    let all: OwnVariables<'a> = inherited.chain(own).collect();
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// The URL for children: that of the first unix server, else of the last inet one.
@@ -63,7 +73,7 @@ mod tests {
         ProcessSpec { name: "p".into(), group: "g".into(), ..ProcessSpec::default() }
     }
 
-    fn text(environment: ChildEnvironment<'_>) -> String {
+    fn text(environment: BTreeMap<Cow<'_, OsStr>, Cow<'_, OsStr>>) -> String {
         let entries = environment.into_iter();
         let entries = entries.map(|(name, value)| format!("{}={}", name.display(), value.display()));
         entries.collect::<Vec<_>>().join(" ")
@@ -81,7 +91,8 @@ mod tests {
         .map(|(name, value)| (name.into(), value.into()));
         let configuring = ["SV_NODAEMON".to_owned()];
         let environment = |spec: &ProcessSpec, url: Option<&str>| {
-            text(child_environment(&inherited, &configuring, spec, url.map(str::to_owned)))
+            let own = own_variables(spec, url.map(str::to_owned));
+            text(child_environment(inherited_variables(&inherited, &configuring), own))
         };
         let own = "SUPERVISOR_ENABLED=1 SUPERVISOR_GROUP_NAME=g SUPERVISOR_PROCESS_NAME=p";
         assert_eq!(environment(&spec(), None), format!("A=inherited {own}"));

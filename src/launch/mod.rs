@@ -6,5 +6,5 @@
 mod environment;
 mod resolve;
 
-pub use environment::{ChildEnvironment, child_environment, server_url};
+pub use environment::{OwnVariables, child_environment, inherited_variables, own_variables, server_url};
 pub use resolve::{Executable, FileLookup, resolve_command, search_path};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::children::Children;
 use super::clients::Clients;
+use super::effects::inherited_variables;
 use super::fastcgi::{SharedSockets, try_sockets};
 use super::main_processes::MainProcesses;
 use super::notices::log_notices;
@@ -434,6 +435,7 @@ fn enter_supervision(
     Ok(Box::new(Shell {
         launch,
         config_file,
+        inherited: inherited_variables(&host, &settings),
         host,
         began: clock.now().wall,
         now: clock.now(),

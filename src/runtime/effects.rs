@@ -11,9 +11,10 @@ use super::Shell;
 use super::children::not_spawned;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
-use crate::launch::{self, ChildEnvironment, Executable};
+use crate::host::Host;
+use crate::launch::{self, Executable, OwnVariables};
 use crate::model::{
-    ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, User,
+    ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, Settings, User,
 };
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
@@ -23,7 +24,7 @@ use crate::sys::cgroup::Cgroup;
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{GroupTable, LeaderFd, members_of};
-use crate::sys::spawn::{Attributes, Descriptors, Program, Terminal, spawn};
+use crate::sys::spawn::{Attributes, Descriptors, InheritedVariables, Program, Terminal, spawn};
 
 impl Shell {
     /// Sends an input to the core and performs all resulting effects.
@@ -288,23 +289,40 @@ impl Shell {
         user: Option<Arc<User>>,
         self_report: &SelfReport,
     ) -> Result<(Program, Attributes), NulError> {
-        let mut environment = self.environment(spec);
-        environment.extend(self_report.variables().map(|(name, value)| (name.into(), value.into())));
+        let mut own = self.own_variables(spec);
+        own.extend(self_report.variables().map(|(name, value)| (name.into(), Some(value.into()))));
         if self_report.has_watchdog() {
-            environment.remove(OsStr::from_bytes(WATCHDOG_PID_VARIABLE.to_bytes()));
+            own.remove(OsStr::from_bytes(WATCHDOG_PID_VARIABLE.to_bytes()));
         }
-        let mut program = Program::new(&executable.file, &executable.argv, environment)?;
+        let mut program = self.program_with(executable, &own)?;
         if self_report.has_watchdog() {
             program = program.with_own_pid(WATCHDOG_PID_VARIABLE);
         }
         Ok((program, Attributes::new(spec.directory.as_deref(), spec.umask, user)?))
     }
 
-    pub(super) fn environment<'a>(&'a self, spec: &'a ProcessSpec) -> ChildEnvironment<'a> {
+    /// The environment of a child, except what all inherit.
+    pub(super) fn own_variables<'a>(&self, spec: &'a ProcessSpec) -> OwnVariables<'a> {
         let servers = self.settings.servers.iter().map(|server| &server.address);
-        let url = launch::server_url(servers);
-        launch::child_environment(self.host.environment_os(), &self.settings.variables, spec, url)
+        launch::own_variables(spec, launch::server_url(servers))
     }
+
+    /// A program with these variables and the inherited ones.
+    pub(super) fn program_with(
+        &self,
+        executable: &Executable,
+        own: &OwnVariables<'_>,
+    ) -> Result<Program, NulError> {
+        let set = own.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let program = Program::new(&executable.file, &executable.argv, set)?;
+        Ok(program.inheriting(&self.inherited, |name| own.contains_key(name)))
+    }
+}
+
+/// What children inherit of our environment.
+pub(super) fn inherited_variables(host: &Host, settings: &Settings) -> Arc<InheritedVariables> {
+    let inherited = launch::inherited_variables(host.environment_os(), &settings.variables);
+    Arc::new(InheritedVariables::new(inherited))
 }
 
 /// Creates the folders of `runtime_directory`.

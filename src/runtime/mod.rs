@@ -55,6 +55,7 @@ mod usage;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Override;
@@ -69,6 +70,7 @@ use crate::sys::groups::GroupTable;
 use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::signals::Signals;
+use crate::sys::spawn::InheritedVariables;
 
 use activity::Activity;
 use cgroups::Cgroups;
@@ -164,6 +166,8 @@ struct Shell {
     /// directory.
     config_file: PathBuf,
     host: Host,
+    /// What children inherit of our environment.
+    inherited: Arc<InheritedVariables>,
     clock: Clock,
     /// The start time of this program.
     began: Wall,

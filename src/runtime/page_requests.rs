@@ -11,6 +11,7 @@ use super::usage::ResourcesReply;
 use crate::api::{self, ApiAnswer, ApiCall, ApiOutcome, ServerFacts};
 use crate::config::Machine;
 use crate::http::Request;
+use crate::launch;
 use crate::model::{
     Channel, Command, Fault, Grant, LaunchContext, LogOf, Mono, Namespec, Principal, ProcessSpec, Reply,
     Ticket, User,
@@ -205,7 +206,8 @@ impl Shell {
         let cgroup = process.and_then(|process| self.cgroups.of(process)).map(|it| it.path().to_path_buf());
         let user = spec.user.as_ref().map(|user| User::clone(&self.host.user_now(user)));
         let (mut environment, mut omitted) = (Vec::new(), Vec::new());
-        for (name, value) in self.environment(spec) {
+        let inherited = launch::inherited_variables(self.host.environment_os(), &self.settings.variables);
+        for (name, value) in launch::child_environment(inherited, self.own_variables(spec)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => environment.push((name.to_owned(), value.to_owned())),
                 _ => omitted.push(name.to_string_lossy().into_owned()),

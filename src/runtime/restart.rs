@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::activity::Activity;
+use super::effects::inherited_variables;
 use super::notices::log_notices;
 use super::pidfile::write_pid_file;
 use super::servers::open;
@@ -64,6 +65,7 @@ impl Shell {
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
+        self.inherited = inherited_variables(&self.host, &self.settings);
         self.cache = Cache::default();
         if let Err(error) = self.signals.deliver(self.settings.daemon.rules.signals.keys().copied()) {
             self.log(LogLevel::Critical, &error.to_string());

@@ -133,11 +133,11 @@ impl Shell {
     ) -> Result<PreparedTask, NotSpawned> {
         let command = &task.command;
         let executable = resolve_command(command, &spec.environment, &self.host).map_err(not_found)?;
-        let mut environment = self.environment(spec);
+        let mut own = self.own_variables(spec);
         let of_task = task.environment.iter();
-        environment.extend(of_task.map(|(name, value)| (OsStr::new(name).into(), OsStr::new(value).into())));
+        own.extend(of_task.map(|(name, value)| (OsStr::new(name).into(), Some(OsStr::new(value).into()))));
         let nul_byte = |_| format!("cannot run {}: it contains a NUL byte", quote(command));
-        let program = Program::new(&executable.file, &executable.argv, environment).map_err(nul_byte)?;
+        let program = self.program_with(&executable, &own).map_err(nul_byte)?;
         let attributes = Attributes::new(spec.directory.as_deref(), spec.umask, user).map_err(nul_byte)?;
         Ok((program, attributes.with_limits(spec.limits.as_deref())))
     }
