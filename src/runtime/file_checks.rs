@@ -59,8 +59,7 @@ impl Shell {
             Ok(FileAnswer::Known(known)) => Some(probed(probe, known)),
             Ok(FileAnswer::AskedBy(pid)) => {
                 self.children.add_task(pid, child);
-                let deadline = Some(self.now.mono.after(timeout));
-                self.tasks.add(child, pid, deadline, None, (&self.poller, &mut self.sources));
+                self.tasks.add(child, pid, self.now.mono, Some(timeout), None);
                 self.file_checks.0.insert(probe, timeout);
                 None
             }

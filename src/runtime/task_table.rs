@@ -4,6 +4,9 @@
 //! Each leads a process group of its own, which is killed as a whole at its deadline. A hook's output goes to
 //! the log of its process (`crate::output`); of the others the last bytes are captured here. Descendants that
 //! outlive a task can't keep its pipe open: the captured output is closed when the task is reaped.
+//!
+//! Most probes are over soon and have written little, which their pipe holds until then. So captured output is watched
+//! only of tasks that run for longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,6 +39,9 @@ const CAPTURED_BYTES_MAX: usize = 4096;
 /// The maximum number of bytes read of the captured output of a task that has exited. A pipe holds no more
 /// unless it was enlarged.
 const DRAINED_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a task may wait with a full pipe until its output is read before its end.
+const WATCHED_AFTER: Duration = Duration::from_millis(50);
 
 /// The maximum number of probes and queued tasks that are started in one turn. Many of them are over at once, so
 /// the bounds of what runs do not bound a turn.
@@ -89,13 +95,27 @@ fn most_running(child: ChildId) -> usize {
 #[derive(Debug)]
 struct CapturedOutput {
     pipe: OwnedFd,
-    token: u64,
+    /// Set once it is watched.
+    token: Option<u64>,
     tail: Vec<u8>,
     /// All writers have closed it.
     ended: bool,
 }
 
 impl CapturedOutput {
+    fn watch(&mut self, child: ChildId, (poller, sources): (&Poller, &mut Sources)) {
+        let token = sources.add(Source::Task(child));
+        // A pipe that can't be watched is read when the task has exited.
+        let _ = poller.add(&self.pipe, token, Interest { read: true, write: false });
+        self.token = Some(token);
+    }
+
+    fn unwatch(&self, poller: &Poller) {
+        if self.token.is_some() {
+            poller.remove(self.pipe.as_fd());
+        }
+    }
+
     /// Reads once; returns the number of bytes, or `None` if there is nothing now or nothing more.
     fn read(&mut self, buffer: &mut [u8], poller: &Poller) -> Option<usize> {
         if self.ended {
@@ -105,7 +125,7 @@ impl CapturedOutput {
             Ok(None) => None,
             Ok(Some(0)) | Err(_) => {
                 // Otherwise the hang-up would be reported continuously.
-                poller.remove(self.pipe.as_fd());
+                self.unwatch(poller);
                 self.ended = true;
                 None
             }
@@ -137,6 +157,8 @@ struct RunningTask {
     /// `None` for a hook.
     captured: Option<CapturedOutput>,
     deadline: Option<Mono>,
+    /// When there is something to do about it next.
+    due: Option<Mono>,
     killed: Option<KillReason>,
 }
 
@@ -162,8 +184,8 @@ pub(super) enum Cancelled {
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     running: BTreeMap<ChildId, RunningTask>,
-    /// The deadlines of running tasks.
-    deadlines: BTreeSet<(Mono, ChildId)>,
+    /// Running tasks by the time at which there is something to do about them.
+    due: BTreeSet<(Mono, ChildId)>,
     /// By kind, the oldest first, as ids count up.
     queued: BTreeMap<ChildId, QueuedTask>,
 }
@@ -217,23 +239,21 @@ impl Tasks {
         self.queued.remove_entry(&next)
     }
 
-    /// Adds a started task; its output is captured if there is a pipe.
+    /// Adds a task that was started now; its output is captured if there is a pipe.
     pub(super) fn add(
         &mut self,
         child: ChildId,
         pid: Pid,
-        deadline: Option<Mono>,
+        now: Mono,
+        timeout: Option<Duration>,
         pipe: Option<OwnedFd>,
-        (poller, sources): (&Poller, &mut Sources),
     ) {
-        let captured = pipe.map(|pipe| {
-            let token = sources.add(Source::Task(child));
-            // A pipe that can't be watched is read when the task has exited.
-            let _ = poller.add(&pipe, token, Interest { read: true, write: false });
-            CapturedOutput { pipe, token, tail: Vec::new(), ended: false }
-        });
-        self.deadlines.extend(deadline.map(|at| (at, child)));
-        self.running.insert(child, RunningTask { pid, captured, deadline, killed: None });
+        let captured = pipe.map(|pipe| CapturedOutput { pipe, token: None, tail: Vec::new(), ended: false });
+        let watched_at = captured.as_ref().map(|_| now.after(WATCHED_AFTER));
+        let deadline = timeout.map(|timeout| now.after(timeout));
+        let due = watched_at.into_iter().chain(deadline).min();
+        self.due.extend(due.map(|at| (at, child)));
+        self.running.insert(child, RunningTask { pid, captured, deadline, due, killed: None });
     }
 
     /// The running probes, which end more often than other children.
@@ -258,8 +278,8 @@ impl Tasks {
         buffer: &mut [u8],
         (poller, sources): (&Poller, &mut Sources),
     ) -> Option<EndedTask> {
-        let RunningTask { captured, deadline, killed, .. } = self.running.remove(&child)?;
-        deadline.map(|at| self.deadlines.remove(&(at, child)));
+        let RunningTask { captured, due, killed, .. } = self.running.remove(&child)?;
+        due.map(|at| self.due.remove(&(at, child)));
         let end = match killed {
             Some(KillReason::Timeout) => TaskEnd::TimedOut,
             Some(KillReason::Cancelled) => TaskEnd::Cancelled,
@@ -273,9 +293,9 @@ impl Tasks {
             drained += count;
         }
         if !captured.ended {
-            poller.remove(captured.pipe.as_fd());
+            captured.unwatch(poller);
         }
-        sources.remove(captured.token);
+        captured.token.into_iter().for_each(|token| sources.remove(token));
         Some(EndedTask { end, output: captured.tail })
     }
 
@@ -294,27 +314,36 @@ impl Tasks {
     /// Kills all groups and forgets all tasks, whose ends are no longer relevant.
     pub(super) fn abandon(&mut self, sources: &mut Sources) {
         self.queued.clear();
-        self.deadlines.clear();
+        self.due.clear();
         for mut task in std::mem::take(&mut self.running).into_values() {
             task.kill(KillReason::Cancelled);
             // Closing the pipe also ends watching it.
-            task.captured.into_iter().for_each(|captured| sources.remove(captured.token));
+            let token = task.captured.and_then(|captured| captured.token);
+            token.into_iter().for_each(|token| sources.remove(token));
         }
     }
 
-    /// Kills the groups of tasks whose deadline has passed.
-    pub(super) fn kill_overdue(&mut self, now: Mono) {
-        while let Some(&(at, child)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
-            self.deadlines.remove(&(at, child));
-            if let Some(task) = self.running.get_mut(&child) {
+    /// Watches the output of tasks that have run for a while, and kills the groups of those whose deadline has passed.
+    pub(super) fn wake(&mut self, now: Mono, (poller, sources): (&Poller, &mut Sources)) {
+        while let Some(&(at, child)) = self.due.first().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, child));
+            let Some(task) = self.running.get_mut(&child) else { continue };
+            if task.deadline.is_some_and(|deadline| deadline <= now) {
+                task.due = None;
                 task.kill(KillReason::Timeout);
+                continue;
             }
+            if let Some(captured) = &mut task.captured {
+                captured.watch(child, (poller, sources));
+            }
+            task.due = task.deadline;
+            self.due.extend(task.due.map(|at| (at, child)));
         }
     }
 
-    /// The next deadline.
+    /// When [`Tasks::wake`] is due.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at)
     }
 }
 
@@ -338,6 +367,10 @@ mod tests {
     use crate::sys::groups::members_of;
     use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, spawn};
 
+    const START: Mono = Mono(Duration::ZERO);
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
     /// A table with a poller.
     struct Fixture {
         tasks: Tasks,
@@ -353,13 +386,13 @@ mod tests {
         }
 
         /// Starts a script with captured output.
-        fn start(&mut self, child: ChildId, script: &str, deadline: Option<Mono>) -> Pid {
+        fn start(&mut self, child: ChildId, script: &str, timeout: Option<Duration>) -> Pid {
             let program =
                 Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
             let (pid, ends) =
                 spawn(&program, &Attributes::default(), Descriptors::piped(Stdin::Empty, true).unwrap())
                     .unwrap();
-            self.tasks.add(child, pid, deadline, ends.stdout, (&self.poller, &mut self.sources));
+            self.tasks.add(child, pid, START, timeout, ends.stdout);
             pid
         }
 
@@ -369,6 +402,10 @@ mod tests {
                 assert_eq!(self.poller.wait(Some(Duration::from_secs(20))).unwrap().count(), 1);
                 self.tasks.read(child, &mut self.buffer, &self.poller);
             }
+        }
+
+        fn wake(&mut self, after: Duration) {
+            self.tasks.wake(START.after(after), (&self.poller, &mut self.sources));
         }
 
         fn reap(&mut self, child: ChildId, pid: Pid) -> EndedTask {
@@ -403,15 +440,32 @@ mod tests {
     }
 
     #[test]
+    fn output_is_watched_only_of_a_task_that_runs_for_a_while() {
+        let mut fixture = Fixture::new();
+        let (brief, long) = (ChildId::Probe(TaskId(1)), ChildId::Probe(TaskId(2)));
+        let pid = fixture.start(brief, "echo brief", Some(TIMEOUT));
+        assert_eq!(fixture.reap(brief, pid).output, b"brief\n");
+        assert_eq!((fixture.tasks.deadline(), fixture.sources.last), (None, 0));
+        // More than its pipe holds.
+        let pid = fixture.start(long, "head -c 300000 /dev/zero; echo long", Some(TIMEOUT));
+        assert_eq!(fixture.tasks.deadline(), Some(START.after(WATCHED_AFTER)));
+        fixture.wake(WATCHED_AFTER);
+        fixture.read_until(long, "long\n");
+        assert!(fixture.reap(long, pid).output.ends_with(b"\0long\n"));
+        assert!(fixture.sources.by_token.is_empty());
+    }
+
+    #[test]
     fn overdue_task_is_killed_with_its_group() {
         let mut fixture = Fixture::new();
-        let (child, deadline) = (ChildId::Hook(TaskId(1)), Mono(Duration::from_secs(5)));
-        let pid = fixture.start(child, "sleep 1000 & echo started; wait", Some(deadline));
+        let child = ChildId::Hook(TaskId(1));
+        let pid = fixture.start(child, "sleep 1000 & echo started; wait", Some(TIMEOUT));
+        fixture.wake(WATCHED_AFTER);
         fixture.read_until(child, "started\n");
-        assert_eq!(fixture.tasks.deadline(), Some(deadline));
-        fixture.tasks.kill_overdue(Mono(Duration::from_secs(4)));
+        assert_eq!(fixture.tasks.deadline(), Some(START.after(TIMEOUT)));
+        fixture.wake(TIMEOUT - Duration::from_secs(1));
         assert_eq!(fixture.tasks.running[&child].killed, None);
-        fixture.tasks.kill_overdue(deadline);
+        fixture.wake(TIMEOUT);
         assert_eq!(fixture.tasks.deadline(), None);
         let ended = fixture.reap(child, pid);
         assert_eq!((ended.end, ended.output), (TaskEnd::TimedOut, b"started\n".to_vec()));
@@ -424,7 +478,7 @@ mod tests {
     fn cancelled_task_is_killed_or_dropped_from_the_queue() {
         let mut fixture = Fixture::new();
         let (runs, waits) = (ChildId::Exec(TaskId(1)), ChildId::Exec(TaskId(2)));
-        let pid = fixture.start(runs, "exec sleep 1000", Some(Mono(Duration::from_secs(5))));
+        let pid = fixture.start(runs, "exec sleep 1000", Some(TIMEOUT));
         fixture.tasks.queue(waits, task()).unwrap();
         assert_eq!(fixture.tasks.cancel(waits), Cancelled::Dequeued);
         assert_eq!(fixture.tasks.cancel(waits), Cancelled::Unknown);
@@ -439,7 +493,7 @@ mod tests {
         let pid = fixture.start(ChildId::Probe(TaskId(0)), "exec sleep 1000", None);
         for number in 1..PROBES_MAX as u64 {
             assert!(fixture.tasks.has_room(ChildId::Probe(TaskId(number))));
-            let running = RunningTask { pid, captured: None, deadline: None, killed: None };
+            let running = RunningTask { pid, captured: None, deadline: None, due: None, killed: None };
             fixture.tasks.running.insert(ChildId::Probe(TaskId(number)), running);
         }
         let (probe, hook) = (ChildId::Probe(TaskId(1000)), ChildId::Hook(TaskId(1001)));

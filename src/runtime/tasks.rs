@@ -89,8 +89,7 @@ impl Shell {
         };
         let (pid, captured) = started.map_err(|error| cannot_run(&task.command, &error))?;
         self.children.add_task(pid, child);
-        let deadline = task.timeout.map(|timeout| self.now.mono.after(timeout));
-        self.tasks.add(child, pid, deadline, captured, (&self.poller, &mut self.sources));
+        self.tasks.add(child, pid, self.now.mono, task.timeout, captured);
         Ok(())
     }
 

@@ -151,7 +151,7 @@ impl Shell {
                 | Source::Output => {}
             }
         }
-        self.tasks.kill_overdue(self.now.mono);
+        self.tasks.wake(self.now.mono, (&self.poller, &mut self.sources));
         self.with_output(|output, _| output.wake());
         self.close_overdue_clients();
         self.keep_streams_alive();

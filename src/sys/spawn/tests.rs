@@ -174,3 +174,17 @@ fn the_environment_may_have_the_pid_of_the_program() {
         assert_eq!((code, output), (0, format!("{pid} {pid}\n1\n")));
     }
 }
+
+#[test]
+fn inherited_variables_are_added_except_some() {
+    let variables = [("A", "1"), ("OWN", "inherited"), ("B", "nul\0")];
+    let all = variables.map(|(name, value)| (OsStr::new(name), OsStr::new(value)));
+    let inherited = Arc::new(InheritedVariables::new(all));
+    let argv = ["/usr/bin/env"];
+    let program = Program::new(Path::new(argv[0]), &argv, [("OWN", "own")]).unwrap();
+    let program = program.inheriting(&inherited, |name| name == "OWN");
+    drop(inherited);
+    let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+    let (pid, ends) = spawn(&program, &shared(), descriptors).unwrap();
+    assert_eq!(Child { pid, ends }.output(), (0, "A=1\nOWN=own\n".to_owned(), String::new()));
+}
