@@ -177,7 +177,7 @@ impl Machine for Host {
     }
 
     fn mode(&self, path: &Path) -> Option<u32> {
-        fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
+        fs::metadata(path).ok().map(|found| found.permissions().mode())
     }
 
     fn may_write(&self, path: &Path, user: Option<&User>) -> io::Result<()> {

@@ -66,10 +66,6 @@ impl FileLookup for dyn Machine + '_ {
         Machine::mode(self, path)
     }
 
-    fn is_dir(&self, path: &Path) -> bool {
-        Machine::is_dir(self, path)
-    }
-
     fn is_executable(&self, path: &Path) -> bool {
         Machine::is_executable(self, path)
     }

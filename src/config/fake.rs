@@ -133,8 +133,11 @@ impl Machine for Fake {
     }
 
     fn mode(&self, path: &Path) -> Option<u32> {
-        let mode =
-            if self.is_dir(path) || self.programs.iter().any(|known| known == path) { 0o755 } else { 0o644 };
+        let mode = match () {
+            () if self.is_dir(path) => 0o040_755,
+            () if self.programs.iter().any(|known| known == path) => 0o755,
+            () => 0o644,
+        };
         self.exists(path).then_some(mode)
     }
 

@@ -20,7 +20,7 @@ pub trait Machine {
     fn is_dir(&self, path: &Path) -> bool;
     /// Whether the path exists.
     fn exists(&self, path: &Path) -> bool;
-    /// The permission bits, following links; `None` if the path does not exist.
+    /// The type and the permission bits, inode(7), following links; `None` if the path does not exist.
     fn mode(&self, path: &Path) -> Option<u32>;
     /// Whether a file or directory is writable for us, or for a user that we switch to.
     ///

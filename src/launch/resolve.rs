@@ -8,6 +8,10 @@ use crate::python::{quote, split_command};
 /// The search path if PATH is not set.
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
+/// The bits of a mode that are the type of the file, and those of a directory.
+const FILE_TYPE: u32 = 0o170_000;
+const DIRECTORY: u32 = 0o040_000;
+
 /// The executable bits of a mode.
 const EXECUTABLE: u32 = 0o111;
 
@@ -24,10 +28,8 @@ pub struct Executable {
 pub trait FileLookup {
     /// Whether the path exists.
     fn exists(&self, path: &Path) -> bool;
-    /// The permission bits; `None` if the path does not exist.
+    /// The type and the permission bits, inode(7); `None` if the path does not exist.
     fn mode(&self, path: &Path) -> Option<u32>;
-    /// Whether the path is a directory.
-    fn is_dir(&self, path: &Path) -> bool;
     /// Whether we may execute it.
     fn is_executable(&self, path: &Path) -> bool;
 }
@@ -71,7 +73,7 @@ fn check(file: &Path, files: &(impl FileLookup + ?Sized)) -> Result<(), Fault> {
     let Some(mode) = files.mode(file) else {
         return Err(Fault::about(FaultCode::NoFile, format!("can't find command {}", shown())));
     };
-    if files.is_dir(file) {
+    if mode & FILE_TYPE == DIRECTORY {
         return Err(not_executable(format!("command at {} is a directory", shown())));
     }
     if mode & EXECUTABLE == 0 {
@@ -91,7 +93,7 @@ fn not_executable(text: String) -> Fault {
 mod tests {
     use super::*;
 
-    /// Paths with their modes; those that end in a slash are directories.
+    /// Paths with their modes.
     struct Files(&'static [(&'static str, u32)]);
 
     impl Files {
@@ -109,10 +111,6 @@ mod tests {
             self.find(path).map(|(_, mode)| *mode)
         }
 
-        fn is_dir(&self, path: &Path) -> bool {
-            self.find(path).is_some_and(|(known, _)| known.ends_with('/'))
-        }
-
         fn is_executable(&self, path: &Path) -> bool {
             // Not executable for us, only for others.
             self.mode(path).is_some_and(|mode| mode & 0o700 != 0)
@@ -124,7 +122,7 @@ mod tests {
         ("/bin/cat", 0o755),
         ("/opt/text", 0o644),
         ("/opt/others", 0o005),
-        ("/opt/tmp/", 0o755),
+        ("/opt/tmp", DIRECTORY | 0o755),
     ]);
 
     #[test]
