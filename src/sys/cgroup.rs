@@ -17,18 +17,22 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
 use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
 use super::files::read_file;
+use super::kept::kept;
 use super::{child, clone};
 use crate::model::{LimitOption, Pid};
 
 /// What is read of a file of cgroupfs, and of a list of mounts.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What is read of a file with a counter of kills. /proc/vmstat has a few KiB.
+const COUNTER_BYTES_MAX: usize = 16 * 1024;
 
 /// How many supervisors with the same configuration can be below one cgroup.
 const FOLDERS_MAX: u32 = 16;
@@ -295,7 +299,8 @@ impl Cgroup {
 /// either version, or in the root cgroup by that of the machine.
 #[derive(Debug, Default)]
 pub struct OomCounter {
-    file: Option<PathBuf>,
+    /// Kept open, as it is read after each end by a SIGKILL of others, before the restart.
+    file: Option<File>,
     counts_programs: bool,
 }
 
@@ -307,7 +312,7 @@ impl OomCounter {
         let ancestors = || own.ancestors().take(GENERATIONS);
         let leaf = own.join("memory.events");
         if own.ends_with(SUPERVISOR) && leaf.exists() {
-            return Self { file: Some(leaf), counts_programs: false };
+            return Self { file: open_counter(leaf), counts_programs: false };
         }
         let v2 = ancestors().map(|path| path.join("memory.events")).find(|it| it.exists());
         let v1 = || {
@@ -319,7 +324,7 @@ impl OomCounter {
         let is_root =
             |path: &Path| path.join("cgroup.procs").exists() && !path.join("cgroup.events").exists();
         let machine = || ancestors().any(is_root).then(|| PathBuf::from("/proc/vmstat"));
-        Self { file: v2.or_else(v1).or_else(machine), counts_programs: true }
+        Self { file: v2.or_else(v1).or_else(machine).and_then(open_counter), counts_programs: true }
     }
 
     /// Whether it also counts what is killed in cgroups of programs.
@@ -331,8 +336,17 @@ impl OomCounter {
     /// Its present value. `None` if it can't be read.
     #[must_use]
     pub fn read(&self) -> Option<u64> {
-        value_of(&read(self.file.as_ref()?).ok()?, "oom_kill")
+        let (file, mut text, mut length) = (self.file.as_ref()?, [0; COUNTER_BYTES_MAX], 0);
+        // The kernel may give a page at a time.
+        while let count @ 1.. = file.read_at(&mut text[length..], length as u64).ok()? {
+            length += count;
+        }
+        value_of(str::from_utf8(&text[..length]).ok()?, "oom_kill")
     }
+}
+
+fn open_counter(path: PathBuf) -> Option<File> {
+    File::open(path).ok().map(|file| kept(file.into()).into())
 }
 
 /// The file of an option, and its text.
