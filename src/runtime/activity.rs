@@ -8,10 +8,12 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracing::{Dispatch, Event, Level, Subscriber, dispatcher};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber, dispatcher};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanData};
 
 use crate::logs::{OwnForm, activity_line_head, severity};
 use crate::model::{Channel, DaemonSettings, LogDefaults, LogFormat, LogLevel, LogTarget};
@@ -208,12 +210,65 @@ fn emit(level: LogLevel, text: &str) {
 
 /// Writes events in Supervisor's format.
 fn subscriber(clock: Clock, held: HeldLines) -> Dispatch {
-    tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
+    let layer = tracing_subscriber::fmt::layer()
         .event_format(SupervisorForm { clock })
-        .with_writer(move || held.clone())
-        .finish()
-        .into()
+        .with_writer(move || held.clone());
+    Dispatch::new(layer.with_subscriber(NoSpans))
+}
+
+/// There are no spans, so there is no registry of them: that of `tracing-subscriber` would keep 32 KiB.
+struct NoSpans;
+
+impl Subscriber for NoSpans {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl LookupSpan<'_> for NoSpans {
+    type Data = NoSpan;
+
+    fn span_data(&self, _: &Id) -> Option<NoSpan> {
+        None
+    }
+}
+
+enum NoSpan {}
+
+impl SpanData<'_> for NoSpan {
+    fn id(&self) -> Id {
+        match *self {}
+    }
+
+    fn metadata(&self) -> &'static Metadata<'static> {
+        match *self {}
+    }
+
+    fn parent(&self) -> Option<&Id> {
+        match *self {}
+    }
+
+    fn extensions(&self) -> Extensions<'_> {
+        match *self {}
+    }
+
+    fn extensions_mut(&self) -> ExtensionsMut<'_> {
+        match *self {}
+    }
 }
 
 struct SupervisorForm {
