@@ -72,8 +72,8 @@ impl Process {
             return;
         };
         let is_new = self.background.is_none();
-        self.background =
-            Some(Background { pid: orphan.pid, foreground_form: orphan.foreground_form.clone() });
+        let foreground_form = orphan.foreground_form.clone();
+        self.background = Some(Box::new(Background { pid: orphan.pid, foreground_form }));
         if let Some(hint) = self.hint().filter(|_| is_new) {
             let hint = hint.strip_prefix("it ").unwrap_or(&hint);
             out.log(LogLevel::Warn, format!("{} {hint}", self.spec.name));
@@ -88,7 +88,7 @@ impl Process {
 
     /// What is known about its end beyond Supervisor's text.
     pub(super) fn hint(&self) -> Option<String> {
-        let Background { pid, foreground_form } = self.background.as_ref()?;
+        let Background { pid, foreground_form } = self.background.as_deref()?;
         let form = foreground_form.as_ref().map_or_else(String::new, |form| format!(" ({form})"));
         Some(format!("it went into the background as pid {pid}; run it in the foreground{form}"))
     }

@@ -97,20 +97,21 @@ impl HookAfterEnd {
 }
 
 /// Takes the environment of a due hook, which runs now.
-pub(super) fn take_due(hook: &mut Option<HookAfterEnd>) -> Option<Environment> {
-    match hook.take_if(|hook| matches!(hook, HookAfterEnd::Due { .. }))? {
+pub(super) fn take_due(hook: &mut Option<Box<HookAfterEnd>>) -> Option<Environment> {
+    match *hook.take_if(|hook| matches!(**hook, HookAfterEnd::Due { .. }))? {
         HookAfterEnd::Due { environment, .. } => Some(environment),
         HookAfterEnd::Running(_) => None,
     }
 }
 
-/// The hooks of a process that run or are about to run.
+/// The hooks of a process that run or are about to run. Most processes have none, so those are boxed that have a value for a
+/// short time only.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct HookRuns {
     /// `pre_start`, `post_start` or `pre_stop`.
     pub(super) of_state: Option<HookRun>,
-    pub(super) post_stop: Option<HookAfterEnd>,
-    pub(super) on_failure: Option<HookAfterEnd>,
+    pub(super) post_stop: Option<Box<HookAfterEnd>>,
+    pub(super) on_failure: Option<Box<HookAfterEnd>>,
     pub(super) start_reason: HookReason,
     /// It was stopped in order to restart.
     pub(super) is_restarting: bool,
@@ -129,7 +130,7 @@ pub(super) struct HookRuns {
 impl HookRuns {
     pub(super) fn all(&self) -> impl Iterator<Item = HookRun> {
         let after_end = [&self.post_stop, &self.on_failure];
-        self.of_state.into_iter().chain(after_end.into_iter().flatten().filter_map(HookAfterEnd::run))
+        self.of_state.into_iter().chain(after_end.into_iter().flatten().filter_map(|hook| hook.run()))
     }
 
     /// The hook that matters most for what the process does next.
@@ -140,7 +141,7 @@ impl HookRuns {
     /// Takes it out of its place.
     pub(super) fn take(&mut self, task: TaskId) -> Option<HookRun> {
         let is_it = |run: &HookRun| run.task == task;
-        let after_end = |hook: &mut Option<HookAfterEnd>| {
+        let after_end = |hook: &mut Option<Box<HookAfterEnd>>| {
             hook.take_if(|hook| hook.run().as_ref().is_some_and(is_it)).and_then(|hook| hook.run())
         };
         let of_state = self.of_state.take_if(|run| is_it(run));

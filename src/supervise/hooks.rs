@@ -196,7 +196,7 @@ impl Process {
         self.hooks.last_pid = pid;
         if self.hook_command(HookPoint::PostStop).is_some() {
             let environment = self.hook_environment(HookPoint::PostStop, reason, (pid, Some(status)));
-            self.hooks.post_stop = Some(HookAfterEnd::Due { since: turn.now.mono, environment });
+            self.hooks.post_stop = Some(Box::new(HookAfterEnd::Due { since: turn.now.mono, environment }));
         }
     }
 
@@ -213,7 +213,7 @@ impl Process {
         let reason = if self.unhealthy_reason.is_some() { HookReason::Unhealthy } else { HookReason::Crash };
         let environment = self.hook_environment(HookPoint::OnFailure, reason, (pid, status));
         let due = HookAfterEnd::Due { since: turn.now.mono, environment };
-        if let Some(HookAfterEnd::Running(run)) = self.hooks.on_failure.replace(due) {
+        if let Some(run) = self.hooks.on_failure.replace(Box::new(due)).and_then(|hook| hook.run()) {
             self.cancel_hook(run, out);
         }
         self.begin_due_hooks(turn, out);
@@ -225,14 +225,14 @@ impl Process {
             && let Some(environment) = take_due(&mut self.hooks.post_stop)
         {
             let run = self.run_bounded_hook(turn, HookPoint::PostStop, environment, out);
-            self.hooks.post_stop = run.map(HookAfterEnd::Running);
+            self.hooks.post_stop = run.map(|run| Box::new(HookAfterEnd::Running(run)));
             self.look_at_if_complete(out);
         }
         if !self.has_open_post_stop()
             && let Some(environment) = take_due(&mut self.hooks.on_failure)
         {
             let run = self.run_bounded_hook(turn, HookPoint::OnFailure, environment, out);
-            self.hooks.on_failure = run.map(HookAfterEnd::Running);
+            self.hooks.on_failure = run.map(|run| Box::new(HookAfterEnd::Running(run)));
         }
     }
 
@@ -255,7 +255,7 @@ impl Process {
 
     pub(super) fn hooks_deadline(&self) -> Option<Mono> {
         let HookRuns { post_stop, on_failure, .. } = &self.hooks;
-        let due = |hook: &Option<HookAfterEnd>, is_free: bool| match hook {
+        let due = |hook: &Option<Box<HookAfterEnd>>, is_free: bool| match hook.as_deref() {
             Some(HookAfterEnd::Due { since, .. }) => is_free.then_some(*since),
             Some(HookAfterEnd::Running(_)) | None => None,
         };

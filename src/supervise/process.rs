@@ -144,7 +144,7 @@ pub(super) struct Process {
     /// An update waits for its end: it is not started again.
     pub(super) leaving: bool,
     /// The process that it left in the background and that still lives.
-    pub(super) background: Option<Background>,
+    pub(super) background: Option<Box<Background>>,
     /// Consecutive starts that failed because the machine was short of resources: not counted as failed.
     pub(super) short_attempts: u32,
     /// It is being stopped because its start takes too long: its end is that of a failed start.

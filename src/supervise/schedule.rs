@@ -55,7 +55,7 @@ impl PendingRun {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Timetable {
     /// `None` without a schedule and while it is paused.
-    next: Option<PendingRun>,
+    next: Option<Box<PendingRun>>,
     /// A run was due while the previous one was not over, and starts after it.
     is_queued: bool,
 }
@@ -71,12 +71,12 @@ impl Process {
 
     /// Unix time in milliseconds of the next run.
     pub(super) fn next_run_ms(&self) -> Option<i64> {
-        self.timetable.next.map(|run| run.starts_at_ms)
+        self.timetable.next.as_ref().map(|run| run.starts_at_ms)
     }
 
     /// When the schedule has to be checked next.
     pub(super) fn schedule_deadline(&self) -> Option<Mono> {
-        let run = self.timetable.next?;
+        let run = self.timetable.next.as_ref()?;
         let is_due = self.timetable.is_queued && self.is_between_runs();
         Some(if is_due { run.seen.mono } else { run.seen.mono.after(run.wait()) })
     }
@@ -111,12 +111,12 @@ impl Process {
         };
         let jitter = jitter_ms(schedule.jitter, turn.random, self.id);
         let starts_at_ms = at.saturating_mul(1000).saturating_add(jitter);
-        self.timetable.next = Some(PendingRun { at, starts_at_ms, seen: turn.now });
+        self.timetable.next = Some(Box::new(PendingRun { at, starts_at_ms, seen: turn.now }));
     }
 
     /// Starts a run that is due; does nothing before.
     pub(super) fn schedule_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        let Some(mut run) = self.timetable.next.filter(|_| turn.restarts_allowed) else { return };
+        let Some(&run) = self.timetable.next.as_deref().filter(|_| turn.restarts_allowed) else { return };
         if self.timetable.is_queued && self.is_between_runs() {
             self.timetable.is_queued = false;
             self.start_run(turn, out);
@@ -128,8 +128,7 @@ impl Process {
             return self.plan_run(turn, secs, out);
         }
         if now.wall.unix_ms < run.starts_at_ms {
-            run.seen = now;
-            self.timetable.next = Some(run);
+            self.timetable.next = Some(Box::new(PendingRun { seen: now, ..run }));
             return;
         }
         // Computed from the instant of the run, so that a small correction of the clock does not repeat it.
@@ -205,9 +204,9 @@ impl Process {
         if self.spec.schedule.is_none() || !self.state().is_stopped() {
             return description;
         }
-        let next = match self.timetable.next {
-            Some(PendingRun { starts_at_ms, .. }) => {
-                let at = Wall { unix_ms: starts_at_ms, utc_offset_secs: offset_secs };
+        let next = match self.next_run_ms() {
+            Some(unix_ms) => {
+                let at = Wall { unix_ms, utc_offset_secs: offset_secs };
                 format!("next run {}", month_day_and_time(at).unwrap_or_default())
             }
             None => "schedule paused".to_owned(),
