@@ -45,6 +45,7 @@ enum WaitsFor {
 #[derive(Debug)]
 pub struct Host {
     environment: Vec<(String, String)>,
+    /// The same as bytes; empty for a command of a user, which has no children.
     environment_os: Vec<(OsString, OsString)>,
     /// Most commands of a client ask for none.
     users: OnceCell<Users>,
@@ -57,12 +58,12 @@ impl Host {
     /// Reads the state of the machine.
     #[must_use]
     pub fn look() -> Self {
-        let environment_os: Vec<_> = env::vars_os().collect();
-        let text = |value: &OsString| value.to_string_lossy().into_owned();
-        let environment = environment_os.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let text = |value: OsString| {
+            value.into_string().unwrap_or_else(|value| value.to_string_lossy().into_owned())
+        };
         Self {
-            environment,
-            environment_os,
+            environment: env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            environment_os: Vec::new(),
             users: OnceCell::new(),
             waits_for: WaitsFor::Anything,
             makes_folders: false,
@@ -73,7 +74,12 @@ impl Host {
     /// container's init.
     #[must_use]
     pub fn look_as_supervisor() -> Self {
-        Self { waits_for: WaitsFor::Nothing, makes_folders: process::is_pid_1(), ..Self::look() }
+        Self {
+            environment_os: env::vars_os().collect(),
+            waits_for: WaitsFor::Nothing,
+            makes_folders: process::is_pid_1(),
+            ..Self::look()
+        }
     }
 
     /// Allows blocking on this configuration file, while there is nothing else to do.

@@ -205,8 +205,12 @@ impl ResponseParser {
         if here > room {
             return Err(BadResponse::TooLarge);
         }
-        self.body.extend_from_slice(&self.input[..here]);
-        self.input.drain(..here);
+        if self.body.is_empty() && here == self.input.len() {
+            std::mem::swap(&mut self.body, &mut self.input);
+        } else {
+            self.body.extend_from_slice(&self.input[..here]);
+            self.input.drain(..here);
+        }
         if let ReplyFraming::Length(left) = framing {
             *left -= here as u64;
         }
