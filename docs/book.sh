@@ -5,10 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 MDBOOK_VERSION=0.5.4
-mdbook=target/mdbook/bin/mdbook
+mdbook="${SV_MDBOOK_BIN:-target/mdbook/bin}/mdbook"
 
 if [ "$("$mdbook" --version 2>/dev/null)" != "mdbook v$MDBOOK_VERSION" ]; then
     cargo install --quiet --locked --root target/mdbook --no-default-features --features search "mdbook@$MDBOOK_VERSION" >&2
+    mdbook=target/mdbook/bin/mdbook
 fi
 
 source=target/book-src
@@ -16,7 +17,8 @@ rm -rf "$source"
 mkdir -p "$source"
 cp docs/*.{md,png,svg} ./*.md "$source"
 cp -r examples "$source"
-sed -i -E 's#\]\(docs/#](#g; s#\]\(\.\./(examples|[A-Z]+\.md)#](\1#g' "$source"/*.md
+install -D -m 644 tests/vm/README.md "$source/tests/vm/README.md"
+sed -i -E 's#\]\(docs/#](#g; s#\]\(\.\./(examples|tests|[A-Z]+\.md)#](\1#g' "$source"/*.md
 sed -i 's#](../../docs/#](../../#g' "$source"/examples/*/README.md
 # mdBook makes a README the index of its folder, and leaves links to it as they are.
 find "$source" -name '*.md' ! -name SUMMARY.md -exec sed -i -E 's#(\]\([^)]*)README\.md#\1index.md#g' {} +

