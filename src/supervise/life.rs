@@ -164,8 +164,10 @@ impl Process {
     pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
         self.is_spawning = false;
         match (&mut self.state, outcome) {
-            (State::Starting { pid: current @ None, .. }, Ok(pid)) => {
+            (State::Starting { pid: current @ None, until }, Ok(pid)) => {
                 *current = Some(pid);
+                self.started = Some((turn.now.mono, turn.now.wall));
+                *until = Until::after_spawn(&self.spec, turn.now.mono);
                 self.history.counters.starts += 1;
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
                 self.time_passed(turn, out);

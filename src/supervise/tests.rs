@@ -78,6 +78,7 @@ struct Scenario {
     /// Whether debug lines are recorded too.
     verbose: bool,
     spawn_errors: VecDeque<&'static str>,
+    spawn_takes: Duration,
     /// Whether the next starts fail because the machine is short of resources.
     is_short: bool,
     /// What the next measurements find.
@@ -133,6 +134,7 @@ impl Scenario {
             log: Vec::new(),
             verbose: false,
             spawn_errors: VecDeque::new(),
+            spawn_takes: Duration::ZERO,
             is_short: false,
             memory_bytes: None,
             orphans: Vec::new(),

@@ -64,6 +64,22 @@ fn backs_off_a_second_longer_each_time_and_gives_up() {
 }
 
 #[test]
+fn startsecs_count_from_the_end_of_a_spawn_that_takes_longer() {
+    let mut scenario = Scenario::one(|web| web.start_retries = StartRetries::Times(0));
+    scenario.spawn_takes = Duration::from_secs(3);
+    let mut scenario = scenario.begin();
+    scenario.pass(0.5);
+    assert_eq!(scenario.state("web"), ProcessState::Starting);
+    scenario.exit("web", 0);
+    scenario.expect_log(&[
+        "!spawn web",
+        "INFO spawned: 'web' with pid 101",
+        "WARN exited: web (exit status 0; not expected)",
+        "INFO gave up: web entered FATAL state, too many start retries too quickly",
+    ]);
+}
+
+#[test]
 fn startretries_forever_never_gives_up_and_waits_a_minute_at_most() {
     let mut scenario = Scenario::one(|web| web.start_retries = StartRetries::Forever).begin();
     for failure in 1..200 {

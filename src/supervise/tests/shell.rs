@@ -44,6 +44,7 @@ impl Scenario {
                 let of_it = self.hooks.iter().filter(|(_, whose, _)| *whose == process);
                 let mut in_its_way = of_it.filter(|(.., hook)| hook != "on_failure");
                 assert!(in_its_way.next().is_none(), "{name:?} starts while a hook runs: {:?}", self.hooks);
+                self.at(self.now.mono.after(self.spawn_takes));
                 self.pids += 1;
                 while self.pids_in_use.values().any(|pid| pid.0 == self.pids) {
                     self.pids += 1;
