@@ -13,7 +13,7 @@ use sv::cli::{self, Action};
 use sv::config::{Language, sample};
 
 mod support;
-use support::container::{Container, docker, image};
+use support::container::{Container, HEAD, SLEEPER, docker, image, static_busybox};
 use support::{Sandbox, binary, have, static_binary};
 
 /// What the image of the top Dockerfile may have beside the binary: links and folders.
@@ -73,6 +73,60 @@ fn the_image_is_little_more_than_the_binary() {
     // The one that compiles ends in the same image.
     let last_stage = |path| read(path).split("FROM scratch").last().unwrap().replace("--from=build /", "");
     assert_eq!(last_stage("Dockerfile"), last_stage("docker/prebuilt.Dockerfile"));
+}
+
+/// The image is what `make image` packs for the other architecture; its PID 1 is qemu, which runs the binary.
+#[test]
+#[ignore = "takes a binary of another architecture: make test-arch"]
+fn an_image_for_another_architecture_supervises() {
+    let arch = std::env::var("SV_TEST_ARCH").unwrap();
+    let (platform, name) = match arch.as_str() {
+        "x86_64" => ("linux/amd64", "amd64"),
+        "aarch64" => ("linux/arm64", "arm64"),
+        "armv7" => ("linux/arm/v7", "arm"),
+        other => (&*format!("linux/{other}"), other),
+    };
+    let (qemu, busybox) = (PathBuf::from(std::env::var_os("SV_TEST_QEMU").unwrap()), static_busybox());
+    if !have("docker", docker(&["info"]).success()) || !have("a static busybox", busybox.is_some()) {
+        return;
+    }
+    let base = format!("sv-test-arch-{}", std::process::id());
+    let mut make = Command::new("make");
+    make.current_dir(root()).args(["-s", "image", "PREBUILT=1"]);
+    let built = make.args([format!("PLATFORM={platform}"), format!("IMAGE={base}")]).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let of_image = docker(&["inspect", "-f", "{{.Os}} {{.Architecture}} {{.Config.Entrypoint}}", &base]);
+    assert_eq!(of_image.stdout.trim(), format!("linux {name} [/sv]"));
+
+    let folder = Folder::new("arch");
+    fs::copy(qemu, folder.0.join("qemu")).unwrap();
+    fs::copy(busybox.unwrap(), folder.0.join("busybox")).unwrap();
+    let config = HEAD.replace("/var/log/supervisord.log", "/dev/null") + SLEEPER;
+    let config = config.replace("/bin/sleep", "/busybox sleep");
+    fs::write(folder.0.join("supervisord.conf"), config).unwrap();
+    let recipe = format!(
+        "FROM {base}\nCOPY qemu busybox /\nCOPY supervisord.conf /etc/\nENTRYPOINT [\"/qemu\", \"/sv\"]\n"
+    );
+    fs::write(folder.0.join("Dockerfile"), recipe).unwrap();
+    let upon = docker(&["build", "-q", "--platform", platform, folder.path()]);
+    assert!(upon.success(), "{}", upon.stderr);
+    let image = upon.stdout.trim();
+    let version = docker(&["run", "--rm", "--network", "none", "--platform", platform, image, "--version"]);
+    let container = Container::of_image(image, &["--platform", platform, "--tmpfs", "/run"], &[]);
+    container.start();
+    container.wait_log("success: sleeper entered RUNNING state");
+    let status = container.wait("an answer", || {
+        let answer = container.exec(&["/qemu", "/sv", "status"]);
+        answer.success().then_some(answer.stdout)
+    });
+    assert!(docker(&["stop", "-t", "60", &container.name]).success());
+    let (code, logs) = (container.inspect("{{.State.ExitCode}}"), container.logs());
+    drop(container);
+    docker(&["rmi", &base]);
+    assert!(version.stdout.starts_with(&format!("sv {} ", env!("CARGO_PKG_VERSION"))), "{}", version.stderr);
+    assert!(status.starts_with("sleeper                          RUNNING   pid "), "{status}");
+    assert_eq!(code, "0", "{logs}");
+    assert!(logs.contains("stopped: sleeper (terminated by SIGTERM)"), "{logs}");
 }
 
 /// What is run in an image of the recipes: a program of the base's own libc, or a script for its shell.

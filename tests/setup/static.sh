@@ -25,13 +25,13 @@ have_target() {
 
 target="$musl"
 linker=rust-lld
-flags=()
+# Rust's default for musl, but not on riscv64.
+flags=(-C target-feature=+crt-static)
 if ! have_target "$musl"; then
     # Linked with glibc's static archive instead: larger, but as self-contained, since users are looked up
     # in /etc/passwd and never through NSS.
     target="$gnu"
     linker="$gcc"
-    flags+=(-C target-feature=+crt-static)
     echo "the target $musl cannot be had: building a static glibc binary instead" >&2
     have_target "$gnu"
     command -v "$gcc" >/dev/null || { echo "it takes '$gcc', which Debian has in the package gcc-${gcc%-gcc}" >&2 && exit 1; }
