@@ -273,6 +273,7 @@ fn hostile_names_and_output_do_no_harm_in_a_terminal() {
         &["health"],
         &["start", name],
         &["logs", "--stdout"],
+        &["logs", name],
         &["exec", name, "printf", "x\\ny\\n"],
     ] {
         let mut terminal = Terminal::start(sv(&sandbox, words).env("NO_COLOR", "1"));

@@ -43,12 +43,51 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// The same for a text of a document; empty if it is none.
+/// A line of a log in which nothing but colors changes the terminal, and nothing the order of the text: other control
+/// characters and marks of direction are escaped. Letters that join others remain, and so does the end of a line of Windows.
+pub(super) fn harmless_log(line: &str, has_colors: bool) -> String {
+    const RESET: &str = "\x1b[0m";
+    let mut shown = String::with_capacity(line.len());
+    let (mut rest, mut is_colored) = (line, false);
+    while let Some(c) = rest.chars().next() {
+        let color = color_length(rest);
+        if color > 0 {
+            if has_colors {
+                shown.push_str(&rest[..color]);
+                is_colored = true;
+            }
+            rest = &rest[color..];
+            continue;
+        }
+        let is_line_end = c == '\r' && rest.len() == 1;
+        let is_text = c == '\t' || is_line_end || !(c.is_control() || is_direction(c));
+        if is_text {
+            shown.push(c)
+        } else {
+            shown.extend(c.escape_default())
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    if is_colored { shown + RESET } else { shown }
+}
+
+/// The length of the escape sequence for a color or a weight with which a text begins; 0 if it begins with none.
+fn color_length(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\x1b[") else { return 0 };
+    let end = parameters.bytes().position(|byte| !(byte.is_ascii_digit() || b";:".contains(&byte)));
+    end.filter(|end| parameters[*end..].starts_with('m')).map_or(0, |end| end + 3)
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A harmless text of a document; empty if it is none.
 pub(super) fn shown(value: &Json) -> String {
     harmless(value.as_str().unwrap_or_default()).into_owned()
 }
 
-/// The same for a text of several lines.
+/// A harmless text of several lines.
 pub(super) fn harmless_lines(text: &str) -> String {
     text.lines().map(harmless).collect::<Vec<_>>().join("\n")
 }

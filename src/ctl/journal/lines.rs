@@ -1,9 +1,12 @@
 //! Splits the bytes of a log into lines with a name in front, and finds where a stream continues the text
 //! that was read.
 
+use std::borrow::Cow;
+
 use regex_lite::Regex;
 use serde_json::json;
 
+use super::super::screen::harmless_log;
 use super::super::times;
 
 /// A longer line is split, with the name in front of each part.
@@ -22,9 +25,19 @@ pub(super) enum LineStyle {
     Json(String, &'static str),
 }
 
+/// What shows the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogScreen {
+    /// A file or a program, which gets them as they are.
+    None,
+    /// A terminal, which gets nothing but text and, if it wants them, colors.
+    Terminal { has_colors: bool },
+}
+
 /// The lines of a channel; an incomplete line is kept until its end.
 pub(super) struct JournalLines {
     style: LineStyle,
+    screen: LogScreen,
     /// Lines that do not match are left out.
     pattern: Option<Regex>,
     begun: Vec<u8>,
@@ -32,8 +45,8 @@ pub(super) struct JournalLines {
 
 impl JournalLines {
     /// Shows lines in this style.
-    pub(super) fn new(style: LineStyle, pattern: Option<Regex>) -> Self {
-        Self { style, pattern, begun: Vec::new() }
+    pub(super) fn new(style: LineStyle, screen: LogScreen, pattern: Option<Regex>) -> Self {
+        Self { style, screen, pattern, begun: Vec::new() }
     }
 
     /// The lines that these bytes complete, which have arrived now.
@@ -81,17 +94,26 @@ impl JournalLines {
 
     fn part(&self, line: &[u8], at: Option<i64>) -> Vec<u8> {
         match &self.style {
-            LineStyle::Prefixed(prefix) => [prefix.as_slice(), line, b"\n"].concat(),
+            LineStyle::Prefixed(prefix) => [prefix.as_slice(), &self.on_screen(line), b"\n"].concat(),
             LineStyle::Timed(prefix) => {
                 let time = at.map_or_else(|| format!("{:<24}", "-"), times::utc);
                 let line =
                     std::str::from_utf8(line).map_or(line, |text| times::without_time(text).as_bytes());
-                [prefix.as_slice(), time.as_bytes(), b" ", line, b"\n"].concat()
+                [prefix.as_slice(), time.as_bytes(), b" ", &self.on_screen(line), b"\n"].concat()
             }
             LineStyle::Json(full_name, channel) => {
                 let (text, at) = (String::from_utf8_lossy(line), at.map(times::utc));
                 format!("{}\n", json!({"full_name": full_name, "channel": channel, "at": at, "text": text}))
                     .into_bytes()
+            }
+        }
+    }
+
+    fn on_screen<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        match self.screen {
+            LogScreen::None => line.into(),
+            LogScreen::Terminal { has_colors } => {
+                harmless_log(&String::from_utf8_lossy(line), has_colors).into_bytes().into()
             }
         }
     }
@@ -159,7 +181,7 @@ mod tests {
     }
 
     fn prefixed(pattern: Option<Regex>) -> JournalLines {
-        JournalLines::new(LineStyle::Prefixed(b"web | ".to_vec()), pattern)
+        JournalLines::new(LineStyle::Prefixed(b"web | ".to_vec()), LogScreen::None, pattern)
     }
 
     #[test]
@@ -179,6 +201,22 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_gets_text_and_colors_only() {
+        let line = b"\x1b[31mred\x1b[2J\xe2\x80\xae\xff\n";
+        for (screen, expected) in [
+            (
+                LogScreen::Terminal { has_colors: true },
+                "web | \x1b[31mred\\u{1b}[2J\\u{202e}\u{fffd}\x1b[0m\n".as_bytes(),
+            ),
+            (LogScreen::Terminal { has_colors: false }, "web | red\\u{1b}[2J\\u{202e}\u{fffd}\n".as_bytes()),
+            (LogScreen::None, b"web | \x1b[31mred\x1b[2J\xe2\x80\xae\xff\n"),
+        ] {
+            let mut lines = JournalLines::new(LineStyle::Prefixed(b"web | ".to_vec()), screen, None);
+            assert_eq!(lines.take(line, 0), expected, "{screen:?}");
+        }
+    }
+
+    #[test]
     fn only_lines_that_match_are_let_out() {
         let mut lines = prefixed(Some(Regex::new("^(E|x)\\d$").unwrap()));
         assert_eq!(text(lines.take(b"E1\nE12\nx", 0)), "web | E1\n");
@@ -194,14 +232,14 @@ mod tests {
         assert_eq!(timed(log, true).take(4).collect::<Vec<_>>(), expected);
         assert_eq!(timed(log, true).last().unwrap().0, Some(2000));
         assert_eq!((timed("", true).count(), timed("a", true).count(), timed("\n", true).count()), (0, 1, 1));
-        let mut lines = JournalLines::new(LineStyle::Timed(b"web | ".to_vec()), None);
+        let mut lines = JournalLines::new(LineStyle::Timed(b"web | ".to_vec()), LogScreen::None, None);
         // The time of arrival where a line has none.
         assert_eq!(
             text(lines.take(b"a\n1970-01-01T00:00:01Z b\n", 7)),
             "web | 1970-01-01T00:00:00.007Z a\nweb | 1970-01-01T00:00:01.000Z b\n"
         );
         assert_eq!(text(lines.shown(b"x", None)), format!("web | -{} x\n", " ".repeat(23)));
-        let lines = JournalLines::new(LineStyle::Json("g:web".to_owned(), "stdout"), None);
+        let lines = JournalLines::new(LineStyle::Json("g:web".to_owned(), "stdout"), LogScreen::None, None);
         let expected = "{\"at\":null,\"channel\":\"stdout\",\"full_name\":\"g:web\",\"text\":\"x\"}\n";
         assert_eq!(text(lines.shown(b"x", None)), expected);
     }

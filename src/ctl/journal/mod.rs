@@ -25,7 +25,7 @@ use super::times;
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
-use lines::{JournalLines, LineStyle, StreamOverlap};
+use lines::{JournalLines, LineStyle, LogScreen, StreamOverlap};
 use options::JournalOptions;
 
 /// The size of the first request for the end of a log; each further request is eight times larger.
@@ -90,6 +90,8 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
     let widths = names.iter().map(|name| harmless(name).width());
     let width = widths.filter(|width| *width <= NAME_WIDTH_MAX).max().unwrap_or(0);
     let colors = COLORS.iter().cycle();
+    let screen =
+        if io::stdout().is_terminal() { LogScreen::Terminal { has_colors } } else { LogScreen::None };
     let of_one = |(namespec, color): (String, &&str)| {
         let (on, off) = if has_colors { (*color, "\x1b[0m") } else { ("", "") };
         let name = harmless(&namespec);
@@ -104,6 +106,7 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
                     (false, true) => LineStyle::Timed(prefix.clone()),
                     (false, false) => LineStyle::Prefixed(prefix.clone()),
                 },
+                screen,
                 wanted.pattern.clone(),
             ),
             overlap: StreamOverlap::default(),
