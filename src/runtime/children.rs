@@ -20,7 +20,8 @@ struct Child {
 #[derive(Debug, Default)]
 pub(super) struct Children {
     by_pid: BTreeMap<Pid, ChildId>,
-    live: BTreeMap<ProcessId, Child>,
+    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
+    live: BTreeMap<ProcessId, Box<Child>>,
     /// Handles of the groups that are killed as a whole, even if their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
 }
@@ -29,7 +30,7 @@ impl Children {
     /// Adds a started process, with our end of the pipe to its standard input.
     pub(super) fn add(&mut self, process: ProcessId, pid: Pid, stdin: Option<OwnedFd>) {
         self.by_pid.insert(pid, ChildId::Process(process));
-        self.live.insert(process, Child { stdin: Stdin::new(stdin) });
+        self.live.insert(process, Box::new(Child { stdin: Stdin::new(stdin) }));
     }
 
     /// The main process of a program, which was a descendant of its leader, is our child by now.
