@@ -295,80 +295,9 @@ fn describe(errors: &Errors, options: &ClientOptions) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
     use crate::cli;
-    use crate::model::{User, UserId};
-
-    /// One file, or none, and an environment.
-    struct Made {
-        file: Option<&'static str>,
-        environment: Vec<(String, String)>,
-    }
-
-    impl Machine for Made {
-        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-            let text = self.file.filter(|_| self.exists(path));
-            text.map(|text| text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
-        }
-        fn is_dir(&self, _: &Path) -> bool {
-            false
-        }
-        fn exists(&self, path: &Path) -> bool {
-            self.file.is_some() && path == Path::new("/etc/supervisord.conf")
-        }
-        fn mode(&self, path: &Path) -> Option<u32> {
-            self.exists(path).then_some(0o644)
-        }
-        fn make_folder(&self, _: &Path, _: Option<&User>) -> Option<io::Result<()>> {
-            None
-        }
-
-        fn may_write(&self, _: &Path, _: Option<&User>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn is_executable(&self, _: &Path) -> bool {
-            false
-        }
-        fn effective_user(&self) -> UserId {
-            0
-        }
-        fn effective_group(&self) -> UserId {
-            0
-        }
-        fn glob(&self, _: &str) -> Vec<PathBuf> {
-            Vec::new()
-        }
-        fn environment(&self) -> &[(String, String)] {
-            &self.environment
-        }
-        fn current_dir(&self) -> PathBuf {
-            "/srv".into()
-        }
-        fn temp_dir(&self) -> PathBuf {
-            "/tmp".into()
-        }
-        fn home_dir(&self, _: Option<&str>) -> Option<PathBuf> {
-            None
-        }
-        fn host_node_name(&self) -> String {
-            "node".into()
-        }
-        fn user_by_name(&self, _: &str) -> Option<User> {
-            None
-        }
-        fn user_by_id(&self, _: UserId) -> Option<User> {
-            None
-        }
-        fn group_id(&self, _: &str) -> Option<UserId> {
-            None
-        }
-        fn group_exists(&self, _: UserId) -> bool {
-            false
-        }
-    }
+    use crate::config::fake::Fake;
 
     /// `user:password@url (origin)`, or the error.
     fn chosen(face: Face, options: &[&str], file: Option<&'static str>) -> String {
@@ -404,11 +333,16 @@ mod tests {
         let words = [&[argv0], options, &["status"]].concat();
         let parsed = cli::parse(words.iter().map(Into::into).collect(), false);
         let cli::Action::Client(options) = parsed else { panic!("{parsed:?}") };
-        let environment = url.map(|url| (URL_VARIABLE.to_owned(), url.to_owned())).into_iter().collect();
-        let made = Made { file, environment };
-        match choose_among(&options, &made, &|wanted| sockets.find(wanted)) {
+        let mut machine = Fake::new();
+        if let Some(text) = file {
+            machine = machine.file("/etc/supervisord.conf", text);
+        }
+        if let Some(url) = url {
+            machine = machine.variable(URL_VARIABLE, url);
+        }
+        match choose_among(&options, &machine, &|wanted| sockets.find(wanted)) {
             Ok(target) => {
-                let origin = target.origin.remark(&made);
+                let origin = target.origin.remark(&machine);
                 let word = |text: Option<String>| text.unwrap_or("-".into());
                 let (user, password) = (word(target.username), word(target.password));
                 format!("{user}:{password}@{}{origin}", target.url)
