@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::subjects::NAMES;
 
-/// Measures sv beside supervisord, runit, s6, dinit, nitro, tini, dumb-init, catatonit and the bare floor.
+/// Measures sv beside supervisord, runit, s6, dinit, nitro, pitchfork, tini, dumb-init, catatonit and the bare floor.
 ///
 /// Environment: SV_STATIC_BIN is the binary to measure (default: the static release build),
 /// SV_REFERENCE_BIN the folder of supervisord and supervisorctl (default: the search path).
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Measure only this subject (may be repeated)
     #[arg(long, value_name = "NAME", value_parser = NAMES)]
     pub(crate) only: Vec<String>,
-    /// Measure only this participant beside the floor: sv, sv --, supervisord, runit, s6, dinit, nitro, tini, dumb-init, catatonit (may be repeated)
+    /// Measure only this participant beside the floor: sv, sv --, supervisord, runit, s6, dinit, nitro, pitchfork, tini, dumb-init, catatonit (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub(crate) peer: Vec<String>,
     /// Fewer rounds and smaller amounts: for a look, not for a figure

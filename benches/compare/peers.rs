@@ -25,12 +25,13 @@ pub(crate) enum Kind {
     S6,
     Dinit,
     Nitro,
+    Pitchfork,
     Tini,
     DumbInit,
     Catatonit,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Sv,
     Kind::SvCommand,
     Kind::Supervisord,
@@ -38,6 +39,7 @@ const KINDS: [Kind; 10] = [
     Kind::S6,
     Kind::Dinit,
     Kind::Nitro,
+    Kind::Pitchfork,
     Kind::Tini,
     Kind::DumbInit,
     Kind::Catatonit,
@@ -54,6 +56,7 @@ impl Kind {
             Kind::S6 => "s6",
             Kind::Dinit => "dinit",
             Kind::Nitro => "nitro",
+            Kind::Pitchfork => "pitchfork",
             Kind::Tini => "tini",
             Kind::DumbInit => "dumb-init",
             Kind::Catatonit => "catatonit",
@@ -74,6 +77,7 @@ impl Kind {
             Kind::S6 => &["s6-svscan", "s6-supervise", "s6-svc", "s6-svstat", "s6-log"],
             Kind::Dinit => &["dinit", "dinitctl"],
             Kind::Nitro => &["nitro"],
+            Kind::Pitchfork => &["pitchfork"],
             Kind::Tini => &["tini"],
             Kind::DumbInit => &["dumb-init"],
             Kind::Catatonit => &["catatonit"],
@@ -241,6 +245,12 @@ impl Peer {
                 }
                 words(&[&supervisor, &scan.display().to_string()])
             }
+            Kind::Pitchfork => {
+                fs::write(dir.join("config.toml"), pitchfork_config(services)?)?;
+                let folders = pitchfork_folders(dir).map(|(name, folder)| format!("{name}={folder}"));
+                let started = words(&[&supervisor, "supervisor", "run", "--boot", "--container"]);
+                [words(&["env"]), folders.to_vec(), started].concat()
+            }
             Kind::SvCommand | Kind::Tini | Kind::DumbInit | Kind::Catatonit => {
                 let [service] = services else { return Err("an init of one child takes one service".into()) };
                 let before = self.before_command().ok_or("not an init of one command")?;
@@ -270,6 +280,12 @@ impl Peer {
             }
             _ => script(&folder.join("log/run"), &format!("exec {logger} n1000 s{LOG_BYTES_MAX} {log}")),
         }
+    }
+
+    /// Whether it writes the output of its services into files, or has a program for that. nitro has none, and pitchfork
+    /// keeps it in a database.
+    pub(crate) fn writes_logs(&self) -> bool {
+        !matches!(self.kind, Kind::Nitro | Kind::Pitchfork)
     }
 
     /// Whether it reads the INI dialect.
@@ -349,6 +365,15 @@ impl Peer {
                     Ask::Status => command.arg("list"),
                     // It stops one service and what depends on it, never all at once.
                     Ask::StopAll | Ask::Pid => return None,
+                };
+            }
+            Kind::Pitchfork => {
+                command = Command::new(&self.programs[0]);
+                command.envs(pitchfork_folders(dir));
+                match what {
+                    Ask::Status => command.arg("list"),
+                    Ask::StopAll => command.args(["stop", "--all"]),
+                    Ask::Pid => return None,
                 };
             }
             Kind::SvCommand | Kind::S6 | Kind::Nitro | Kind::Tini | Kind::DumbInit | Kind::Catatonit => {
@@ -477,15 +502,40 @@ fn dinit_files(dir: &Path, services: &[Service]) -> Outcome<()> {
     fs::create_dir_all(&folder)?;
     let mut boot = "type = internal\n".to_owned();
     for service in services {
-        let log = service.log.as_ref().map_or_else(String::new, |folder| {
-            format!("log-type = file\nlogfile = {}/current\n", folder.display())
-        });
+        let log = match &service.log {
+            Some(folder) => {
+                fs::create_dir_all(folder)?;
+                format!("log-type = file\nlogfile = {}/current\n", folder.display())
+            }
+            None => String::new(),
+        };
         let command = service.command.join(" ");
-        let text = format!("type = process\ncommand = {command}\nrestart = true\nrestart-delay = 0\n{log}");
+        // It would not restart a service for the fourth time within 10 seconds.
+        let restart = "restart = true\nrestart-delay = 0\nrestart-limit-count = 0\n";
+        let text = format!("type = process\ncommand = {command}\n{restart}{log}");
         fs::write(folder.join(&service.name), text)?;
         writeln!(boot, "waits-for = {}", service.name)?;
     }
     Ok(fs::write(folder.join("boot"), boot)?)
+}
+
+/// What tells it not to use those of the user.
+fn pitchfork_folders(dir: &Path) -> [(&'static str, String); 2] {
+    let state = dir.join("state");
+    [
+        ("PITCHFORK_CONFIG_DIR", dir.display().to_string()),
+        ("PITCHFORK_STATE_DIR", state.display().to_string()),
+    ]
+}
+
+/// Each command is run by a shell, which it replaces.
+fn pitchfork_config(services: &[Service]) -> Outcome<String> {
+    let mut text = String::new();
+    for service in services {
+        let (name, command) = (&service.name, service.command.join(" "));
+        writeln!(text, "[daemons.{name}]\nrun = \"exec {command}\"\nboot_start = true\nretry = true")?;
+    }
+    Ok(text)
 }
 
 fn script(path: &Path, line: &str) -> Outcome<()> {
