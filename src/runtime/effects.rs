@@ -47,10 +47,9 @@ impl Shell {
             Effect::Spawn { process } => {
                 let before = self.clock.now().mono;
                 let outcome = self.spawn(process);
-                // What follows counts from here: spawns may take long on a machine that is overloaded.
-                self.now = self.clock.now();
-                self.spawn_times.observe(self.now.mono.since(before));
-                return Some(Input::Spawned { process, outcome });
+                let at = self.clock.now();
+                self.spawn_times.observe(at.mono.since(before));
+                return Some(Input::Spawned { process, at, outcome });
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
             Effect::CancelTask { child } => return self.cancel_task(child),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Members, NotSpawned, Orphan, ProbeFailure, SendOutcome, StdinError, TaskEnd};
 use crate::events::OutputKind;
 use crate::model::{
-    Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, Notification, Pid, Principal, ProcessId, Reply,
-    Signal, TaskId, Ticket,
+    Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, Notification, Now, Pid, Principal, ProcessId,
+    Reply, Signal, TaskId, Ticket,
 };
 
 #[cfg(doc)]
@@ -46,6 +46,9 @@ pub enum Input {
     Spawned {
         /// Which process.
         process: ProcessId,
+        /// When that was known. Spawns may take long on a machine that is overloaded, so the time of the turn can be
+        /// much earlier.
+        at: Now,
         /// Its pid, or why there is none.
         outcome: Result<Pid, NotSpawned>,
     },

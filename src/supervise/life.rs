@@ -9,7 +9,7 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
 use super::{Effect, Effects, Turn};
-use crate::model::{ExitStatus, LogLevel, Pid, ProcessState, ProgramType};
+use crate::model::{ExitStatus, LogLevel, Now, Pid, ProcessState, ProgramType};
 
 /// Reported when a process was started and ended before `startsecs`.
 pub(super) const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
@@ -160,17 +160,24 @@ impl Process {
         matches!(self.state, State::Backoff { .. } | State::Exited { restart_at: Some(_) })
     }
 
-    /// The outcome of the `Spawn` effect.
-    pub(super) fn spawned(&mut self, turn: &Turn, outcome: Result<Pid, NotSpawned>, out: &mut Effects) {
+    /// The outcome of the `Spawn` effect, which was known at this time. What counts from the start counts from then; for
+    /// those who asked for the start it is a part of this turn.
+    pub(super) fn spawned(
+        &mut self,
+        turn: &Turn,
+        at: Now,
+        outcome: Result<Pid, NotSpawned>,
+        out: &mut Effects,
+    ) {
         self.is_spawning = false;
         match (&mut self.state, outcome) {
             (State::Starting { pid: current @ None, until }, Ok(pid)) => {
                 *current = Some(pid);
-                self.started = Some((turn.now.mono, turn.now.wall));
-                *until = Until::after_spawn(&self.spec, turn.now.mono);
+                self.started = Some((at.mono, at.wall));
+                *until = Until::after_spawn(&self.spec, at.mono);
                 self.history.counters.starts += 1;
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
-                self.time_passed(turn, out);
+                self.time_passed(&Turn { now: at, ..*turn }, out);
             }
             (State::Starting { .. }, Err(NotSpawned { text, blame: Blame::Machine, .. })) => {
                 self.wait_out_shortage(turn, text, out);

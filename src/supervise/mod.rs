@@ -303,13 +303,13 @@ impl Supervisor {
                 self.command(&turn, ticket, command, &mut out)
             }
             Input::Cancelled { ticket } => self.cancelled(&turn, ticket, &mut out),
-            Input::Spawned { process, outcome } => {
+            Input::Spawned { process, at, outcome } => {
                 if let Ok(pid) = outcome {
                     self.listener_began(process);
                     self.forget_group(&turn, pid, &mut out);
                 }
                 let is_short = matches!(outcome, Err(NotSpawned { blame: Blame::Machine, .. }));
-                self.with(process, |process| process.spawned(&turn, outcome, &mut out));
+                self.with(process, |process| process.spawned(&turn, at, outcome, &mut out));
                 if is_short {
                     self.shortage_met(process, &mut out);
                 }

@@ -95,6 +95,8 @@ struct Scenario {
     pre_stops: BTreeSet<ProcessId>,
     send_error: Option<SendError>,
     check_fault: Option<Fault>,
+    /// The only process that has it, if there is one.
+    check_fault_of: Option<&'static str>,
     broken_settings: Option<&'static str>,
     socket_error: Option<&'static str>,
     event_error: Option<StdinError>,
@@ -144,6 +146,7 @@ impl Scenario {
             pre_stops: BTreeSet::new(),
             send_error: None,
             check_fault: None,
+            check_fault_of: None,
             broken_settings: None,
             socket_error: None,
             event_error: None,

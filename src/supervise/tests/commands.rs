@@ -170,6 +170,17 @@ fn rows_that_are_settled_together_keep_the_order_of_the_request() {
 }
 
 #[test]
+fn spawns_that_take_long_do_not_change_the_order_of_rows() {
+    let off = |name: &str| ProcessSpec { autostart: false, ..spec(name) };
+    let mut scenario = Scenario::of(vec![group("g", ["a", "b", "c"].map(off))]).begin();
+    scenario.check_fault = Some(Fault::about(FaultCode::NoFile, "can't find command 'x'"));
+    scenario.check_fault_of = Some("b");
+    scenario.spawn_takes = Duration::from_secs(3);
+    scenario.start("g:*", Wait::No);
+    assert_eq!(scenario.log.pop().unwrap(), "!reply 1 a:ok,b:NO_FILE: can't find command 'x',c:ok");
+}
+
+#[test]
 fn a_group_that_is_added_again_is_the_last_of_its_priority() {
     let off = |name: &str| ProcessSpec { autostart: false, start_secs: 0, ..spec(name) };
     let mut scenario = Scenario::of(["a", "b", "c"].map(|name| alone(999, off(name))).to_vec()).begin();

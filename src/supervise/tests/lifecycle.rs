@@ -68,7 +68,7 @@ fn startsecs_count_from_the_end_of_a_spawn_that_takes_longer() {
     let mut scenario = Scenario::one(|web| web.start_retries = StartRetries::Times(0));
     scenario.spawn_takes = Duration::from_secs(3);
     let mut scenario = scenario.begin();
-    scenario.pass(0.5);
+    scenario.pass(3.5);
     assert_eq!(scenario.state("web"), ProcessState::Starting);
     scenario.exit("web", 0);
     scenario.expect_log(&[

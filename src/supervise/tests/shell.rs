@@ -44,7 +44,6 @@ impl Scenario {
                 let of_it = self.hooks.iter().filter(|(_, whose, _)| *whose == process);
                 let mut in_its_way = of_it.filter(|(.., hook)| hook != "on_failure");
                 assert!(in_its_way.next().is_none(), "{name:?} starts while a hook runs: {:?}", self.hooks);
-                self.at(self.now.mono.after(self.spawn_takes));
                 self.pids += 1;
                 while self.pids_in_use.values().any(|pid| pid.0 == self.pids) {
                     self.pids += 1;
@@ -62,10 +61,14 @@ impl Scenario {
                     self.alive.insert(process, name);
                     self.pids_in_use.insert(process, Pid(self.pids));
                 }
-                Some(Input::Spawned { process, outcome })
+                let at = Now { mono: self.now.mono.after(self.spawn_takes), ..self.now };
+                Some(Input::Spawned { process, at, outcome })
             }
             Effect::Check { process } => {
-                Some(Input::Checked { process, outcome: self.check_fault.clone().map_or(Ok(()), Err) })
+                let name = self.supervisor.spec(process).map(|spec| spec.name.as_str());
+                let has_fault = self.check_fault_of.is_none_or(|of| name == Some(of));
+                let fault = self.check_fault.clone().filter(|_| has_fault);
+                Some(Input::Checked { process, outcome: fault.map_or(Ok(()), Err) })
             }
             Effect::Kill { process, signal, target, .. } => {
                 let whole = match target {
