@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use support::wire::{Peer, Wire, anonymous_kib, call, cpu_ticks, get_pid, post, raw};
 use support::{HEAD, Sandbox, TIMEOUT, free_port, free_ports};
 use sv::xmlrpc::{Value, encode_call};
@@ -25,6 +25,16 @@ const STUBBORN: &str = "[program:stubborn]\n\
 
 /// Takes an hour to count as started.
 const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n";
+
+/// Sets the limit of descriptors so that a process can open so many more. The limit is one of numbers, and those that it
+/// uses need not be the lowest.
+fn leave_descriptors(of: Pid, count: usize) {
+    let open = fs::read_dir(format!("/proc/{}/fd", of.as_raw_nonzero())).unwrap();
+    let used: Vec<u64> =
+        open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    let limit = (0..).filter(|number| !used.contains(number)).nth(count);
+    prlimit(Some(of), Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
+}
 
 /// A supervisor with a unix socket and a port.
 fn with_port(programs: &str) -> (Sandbox, u16) {
@@ -330,13 +340,7 @@ fn without_descriptors_for_more_connections_it_rests() {
         peer.send(call("supervisor.startProcess", &[format!("wait:{nth}").into()]));
     }
     sandbox.wait_state("wait:19", "STARTING");
-    let open = fs::read_dir(format!("/proc/{}/fd", supervisor.as_raw_nonzero())).unwrap();
-    let used: Vec<u64> =
-        open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    // The limit is one of numbers: two that are not used are below it.
-    let limit = (0..).filter(|number| !used.contains(number)).nth(2);
-    let few = Rlimit { current: limit, maximum: limit };
-    prlimit(Some(supervisor), Resource::Nofile, few).unwrap();
+    leave_descriptors(supervisor, 2);
     let idle: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
     sandbox.wait_log("cannot accept a connection");
     let (before, since) = (cpu_ticks(supervisor), Instant::now());
@@ -379,8 +383,7 @@ fn idle_connections_are_closed_for_a_child_when_descriptors_run_out() {
     for peer in &mut idle {
         assert!(peer.call("supervisor.getPID", &[]).is_ok());
     }
-    let open = fs::read_dir(format!("/proc/{}/fd", supervisor.as_raw_nonzero())).unwrap().count() as u64;
-    prlimit(Some(supervisor), Resource::Nofile, Rlimit { current: Some(open), maximum: Some(open) }).unwrap();
+    leave_descriptors(supervisor, 0);
     // Who asks is served, so the others are closed, the ones that were used first.
     let mut asking = idle.pop().unwrap();
     assert_eq!(
