@@ -26,13 +26,18 @@ const STUBBORN: &str = "[program:stubborn]\n\
 /// Takes an hour to count as started.
 const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n";
 
-/// Sets the limit of descriptors so that a process can open so many more. The limit is one of numbers, and those that it
-/// uses need not be the lowest.
+/// From here on there are descriptors that are kept while their process runs, so that clients have the lowest.
+const KEPT_FROM: u64 = 64;
+
+/// Sets the limit of descriptors so that a supervisor can open so many more, and can use those of its clients again. The
+/// limit is one of numbers, and a client that has just left may have left a gap.
 fn leave_descriptors(of: Pid, count: usize) {
     let open = fs::read_dir(format!("/proc/{}/fd", of.as_raw_nonzero())).unwrap();
     let used: Vec<u64> =
         open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    let limit = (0..).filter(|number| !used.contains(number)).nth(count);
+    let enough = (0..).filter(|number| !used.contains(number)).nth(count);
+    let after_clients = used.iter().filter(|number| **number < KEPT_FROM).max().map(|last| last + 1);
+    let limit = enough.max(after_clients);
     prlimit(Some(of), Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
 }
 
