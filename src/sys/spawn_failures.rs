@@ -3,6 +3,9 @@
 //! Between fork and exec a child can only report by its exit status, and any program may exit with the same.
 //! So it leaves a note in a page that it shares with us. Unlike a close-on-exec pipe this needs no
 //! descriptor, and the parent does not wait for exec.
+//!
+//! A child that is killed before it has left a note has none, as it would have written nothing to a pipe. A note is
+//! taken when its child is reaped at the latest, so none outlives its child, and a pid identifies its note.
 
 use std::fmt;
 use std::io;
@@ -15,11 +18,15 @@ use nix::libc;
 
 use crate::model::{LimitOption, Pid};
 
-/// The number of notes in the page. Two children whose pids share a slot at the same time lose a note, no
-/// more.
+/// The number of notes in the page: of children that have not been reaped, or whose entry of a cgroup has not been
+/// noticed. If there are more, the child of the oldest note at its place is taken for a program that has ended.
 const SLOTS: usize = 512;
 
-static NOTES: OnceLock<Option<&'static [AtomicU64; SLOTS]>> = OnceLock::new();
+/// The notes of children, 0 where there is none.
+#[repr(transparent)]
+struct Notes([AtomicU64; SLOTS]);
+
+static NOTES: OnceLock<Option<&'static Notes>> = OnceLock::new();
 
 /// The steps of a child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,13 +147,13 @@ pub(super) fn prepare() {
     NOTES.get_or_init(share);
 }
 
-fn share() -> Option<&'static [AtomicU64; SLOTS]> {
+fn share() -> Option<&'static Notes> {
     // SAFETY: a new mapping, which overlaps no other memory.
     #[expect(unsafe_code, reason = "memory that fork does not copy")]
     let page = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            size_of::<[AtomicU64; SLOTS]>(),
+            size_of::<Notes>(),
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,
@@ -158,12 +165,11 @@ fn share() -> Option<&'static [AtomicU64; SLOTS]> {
     }
     // SAFETY: the mapping is as large as this, aligned to a page, zeroed, and never unmapped.
     #[expect(unsafe_code, reason = "the page as an array")]
-    Some(unsafe { &*page.cast::<[AtomicU64; SLOTS]>() })
+    Some(unsafe { &*page.cast::<Notes>() })
 }
 
-fn slot(pid: i32) -> Option<&'static AtomicU64> {
-    let notes = NOTES.get().copied().flatten()?;
-    notes.get(usize::try_from(pid).ok()? % SLOTS)
+fn shared() -> Option<&'static Notes> {
+    NOTES.get().copied().flatten()
 }
 
 /// The pid in the upper half, then the step and the errno, which is less than 4,096.
@@ -172,67 +178,123 @@ fn note(pid: i32, step: Step, errno: i32) -> u64 {
     (u64::from(pid.cast_unsigned()) << 32) | (step.code() << 16) | errno
 }
 
+fn errno_of(note: u64) -> i32 {
+    i32::try_from(note & 0xffff).unwrap_or(0)
+}
+
+impl Notes {
+    /// All slots, those first that a child with this pid tries first.
+    fn slots(&self, pid: i32) -> impl Iterator<Item = &AtomicU64> {
+        let first = pid.unsigned_abs() as usize % SLOTS;
+        let (last, first) = self.0.split_at_checked(first).unwrap_or_default();
+        first.iter().chain(last)
+    }
+
+    /// The slot with the note of this child, and the note.
+    fn find(&self, pid: i32) -> Option<(&AtomicU64, u64)> {
+        let mut notes = self.slots(pid).map(|slot| (slot, slot.load(Ordering::Acquire)));
+        notes.find(|(_, note)| note >> 32 == u64::from(pid.cast_unsigned()))
+    }
+
+    /// Replaces the earlier note of this child. Other children look for slots at the same time, and the parent may be
+    /// taking the earlier note.
+    fn leave(&self, pid: i32, step: Step, errno: Errno) {
+        let note = note(pid, step, errno as i32);
+        let replace = |slot: &AtomicU64, old| {
+            slot.compare_exchange(old, note, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let is_left = self.find(pid).is_some_and(|(slot, earlier)| replace(slot, earlier))
+            || self.slots(pid).any(|slot| replace(slot, 0));
+        if let Some(slot) = self.slots(pid).next().filter(|_| !is_left) {
+            slot.store(note, Ordering::Release);
+        }
+    }
+
+    fn take_entry(&self, pid: Pid) -> Option<io::Result<()>> {
+        let (slot, found) = self.find(pid.0)?;
+        let errno = errno_of(found);
+        if note(pid.0, Step::Cgroup, errno) != found {
+            return None;
+        }
+        // The child may be leaving another note.
+        slot.compare_exchange(found, 0, Ordering::AcqRel, Ordering::Acquire).ok()?;
+        Some(if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) })
+    }
+
+    fn take(&self, pid: Pid) -> Option<SpawnFailure> {
+        let (slot, found) = self.find(pid.0)?;
+        let errno = errno_of(found);
+        let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
+        slot.store(0, Ordering::Release);
+        Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
+    }
+}
+
 /// Called by the child: it must not allocate or block.
 pub(super) fn leave(step: Step, errno: Errno) {
-    let pid = nix::unistd::getpid().as_raw();
-    if let Some(slot) = slot(pid) {
-        slot.store(note(pid, step, errno as i32), Ordering::Release);
+    if let Some(notes) = shared() {
+        notes.leave(nix::unistd::getpid().as_raw(), step, errno);
     }
 }
 
 /// Whether a child has entered its cgroup. `None` if it has not tried yet, or if a later step has failed.
 #[must_use]
 pub fn take_entry(pid: Pid) -> Option<io::Result<()>> {
-    let slot = slot(pid.0)?;
-    let found = slot.load(Ordering::Acquire);
-    let errno = i32::try_from(found & 0xffff).ok()?;
-    if note(pid.0, Step::Cgroup, errno) != found {
-        return None;
-    }
-    // The child may be leaving another note.
-    slot.compare_exchange(found, 0, Ordering::AcqRel, Ordering::Acquire).ok()?;
-    Some(if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) })
+    shared()?.take_entry(pid)
 }
 
 /// Why a reaped child did not execute its program, if so.
 #[must_use]
 pub fn take(pid: Pid) -> Option<SpawnFailure> {
-    let slot = slot(pid.0)?;
-    let found = slot.load(Ordering::Acquire);
-    let errno = i32::try_from(found & 0xffff).ok()?;
-    let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
-    slot.store(0, Ordering::Release);
-    Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
+    shared()?.take(pid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn notes() -> Notes {
+        Notes(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
     #[test]
     fn note_is_taken_once_and_by_its_pid_alone() {
-        prepare();
-        let own = Pid(nix::unistd::getpid().as_raw());
-        assert!(take(own).is_none());
-        leave(Step::Directory, Errno::ENOENT);
-        assert!(take(Pid(own.0 + i32::try_from(SLOTS).unwrap())).is_none(), "another pid with the same slot");
-        let failure = take(own).unwrap();
+        let (notes, pid) = (notes(), Pid(7));
+        assert!(notes.take(pid).is_none());
+        notes.leave(pid.0, Step::Directory, Errno::ENOENT);
+        let same_slot = Pid(pid.0 + i32::try_from(SLOTS).unwrap());
+        assert!(notes.take(same_slot).is_none(), "another pid with the same slot");
+        let failure = notes.take(pid).unwrap();
         assert_eq!((failure.step, failure.error.raw_os_error()), (Step::Directory, Some(libc::ENOENT)));
-        assert!(take(own).is_none());
-        leave(Step::Cgroup, Errno::EBUSY);
-        let refused = take_entry(own).unwrap().unwrap_err();
-        assert_eq!((refused.raw_os_error(), take_entry(own).is_none()), (Some(libc::EBUSY), true));
-        leave(Step::Cgroup, Errno::UnknownErrno);
-        assert!(take_entry(own).unwrap().is_ok() && take(own).is_none());
+        assert!(notes.take(pid).is_none());
+        notes.leave(pid.0, Step::Cgroup, Errno::EBUSY);
+        let refused = notes.take_entry(pid).unwrap().unwrap_err();
+        assert_eq!((refused.raw_os_error(), notes.take_entry(pid).is_none()), (Some(libc::EBUSY), true));
+        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
+        assert!(notes.take_entry(pid).unwrap().is_ok() && notes.take(pid).is_none());
+        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
+        notes.leave(pid.0, Step::Exec, Errno::ENOMEM);
+        assert!(notes.take_entry(pid).is_none(), "a later step has failed");
+        assert!(notes.take(pid).unwrap().is_shortage() && notes.take(pid).is_none());
+    }
+
+    #[test]
+    fn as_many_children_as_there_are_slots_leave_notes_whatever_their_pids() {
+        let notes = notes();
+        let slots = i32::try_from(SLOTS).unwrap();
+        // They begin at two places.
+        let pids: Vec<_> = (1..=slots).map(|number| Pid(number * slots + number % 2)).collect();
+        pids.iter().for_each(|pid| notes.leave(pid.0, Step::Exec, Errno::ENOENT));
+        assert!(pids.iter().all(|pid| notes.take(*pid).is_some()));
+        assert!(notes.0.iter().all(|slot| slot.load(Ordering::Relaxed) == 0));
     }
 
     #[test]
     fn limits_are_named_with_what_they_need() {
-        prepare();
-        let own = Pid(nix::unistd::getpid().as_raw());
+        let notes = notes();
         for option in LimitOption::ALL {
-            leave(Step::Limit(option), Errno::EPERM);
-            assert_eq!(take(own).map(|failure| failure.step), Some(Step::Limit(option)));
+            notes.leave(1, Step::Limit(option), Errno::EPERM);
+            assert_eq!(notes.take(Pid(1)).map(|failure| failure.step), Some(Step::Limit(option)));
         }
         let shown = |option, errno| {
             let error = io::Error::from_raw_os_error(errno);
