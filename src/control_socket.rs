@@ -200,7 +200,7 @@ pub fn check_supervisor(stream: &UnixStream) -> io::Result<()> {
 
 /// The result of a search.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundSocket {
     /// The address of a supervisor that answers.
     pub address: Option<Address>,
     /// Existing sockets that can't be used, each with the reason.
@@ -211,7 +211,7 @@ pub struct Found {
 
 /// Which sockets to search for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct SocketSearch<'a> {
     /// The configuration of the client.
     pub config: Option<&'a Path>,
     /// Only a supervisor of that configuration is acceptable.
@@ -220,16 +220,16 @@ pub struct Wanted<'a> {
 
 /// Searches for a supervisor that listens where [`open`] put it.
 #[must_use]
-pub fn find(wanted: Wanted<'_>, runtime_dir: Option<&Path>) -> Found {
+pub fn find(wanted: SocketSearch<'_>, runtime_dir: Option<&Path>) -> FoundSocket {
     let user = own_id();
     let own: Vec<PathBuf> = bases(runtime_dir).iter().map(|base| folder_in(base, user)).collect();
-    let mut found = Found {
+    let mut found = FoundSocket {
         places: own
             .iter()
             .map(|folder| folder.display().to_string())
             .chain([abstract_prefix(user)])
             .collect(),
-        ..Found::default()
+        ..FoundSocket::default()
     };
     let all = || {
         let others =
@@ -423,7 +423,7 @@ mod tests {
     use crate::sys::scratch::Folder;
 
     fn found(config: Option<&Path>, is_config_named: bool, runtime_dir: &Path) -> Option<Address> {
-        find(Wanted { config, is_config_named }, Some(runtime_dir)).address
+        find(SocketSearch { config, is_config_named }, Some(runtime_dir)).address
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
         // Two of them are only distinguished by name.
         let (other, _other_listener) = open(&second, false, Some(&runtime_dir)).unwrap();
         assert_eq!(found(Some(&second), true, &runtime_dir), Some(other));
-        let none = find(Wanted { config: None, is_config_named: false }, Some(&runtime_dir));
+        let none = find(SocketSearch { config: None, is_config_named: false }, Some(&runtime_dir));
         assert_eq!(none.address, None);
         assert_eq!(none.refusals, ["several supervisors run here: name the configuration of one with -c"]);
         drop(listener);

@@ -252,12 +252,6 @@ fn defined_types(text: &str) -> Vec<String> {
     defined.collect()
 }
 
-/// Names that still stand for several types. A name leaves this list when it stands for one; none is added.
-const SHARED_TYPE_NAMES: &[&str] = &[
-    "Action", "BulkRow", "Client", "Column", "Document", "Found", "Input", "Outcome", "Pending", "Program",
-    "Reading", "Report", "Source", "Stdin", "Step", "Stream", "Target", "Value", "Wanted",
-];
-
 #[test]
 fn a_type_name_is_used_once() {
     let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -272,9 +266,7 @@ fn a_type_name_is_used_once() {
     }
     assert!(files.len() > 300, "only {} types are found", files.len());
     for (name, files) in &files {
-        let is_known = SHARED_TYPE_NAMES.contains(&name.as_str());
-        assert!(is_known || files.len() == 1, "'{name}' is defined in {}", files.join(" and "));
-        assert!(!is_known || files.len() > 1, "'{name}' is used once: take it off SHARED_TYPE_NAMES");
+        assert!(files.len() == 1, "'{name}' is defined in {}", files.join(" and "));
     }
 }
 

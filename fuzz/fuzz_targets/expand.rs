@@ -5,15 +5,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sv::config::expand::{EXPANDED_BYTES_MAX, ExpandError, Names, Value, expand};
+use sv::config::expand::{EXPANDED_BYTES_MAX, ExpandError, Names, NameValue, expand};
 
 fuzz_target!(|text: &str| {
     let mut parts = text.split('\0');
     let number = parts.next().and_then(|number| number.parse().ok()).unwrap_or(7);
     let template = parts.next().unwrap_or_default();
     let variables: Vec<_> = parts.filter_map(|pair| pair.split_once('=')).map(owned).collect();
-    let outer = Names::default().with("here", Value::Text("/etc/sv")).with_variables(&variables);
-    let names = Names::over(&outer).with("process_num", Value::Number(number));
+    let outer = Names::default().with("here", NameValue::Text("/etc/sv")).with_variables(&variables);
+    let names = Names::over(&outer).with("process_num", NameValue::Number(number));
     check(template, &names);
     let doubled = template.replace('%', "%%");
     assert_eq!(expand(&doubled, &names).as_deref(), Ok(template), "two signs are one");

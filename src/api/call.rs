@@ -17,7 +17,7 @@ use super::utc;
 use super::{diff, event, graph, log};
 use crate::http::{Request, Response};
 use crate::model::{
-    Command, Fault, FaultCode, Grant, LaunchContext, LogOf, Namespec, ProcessSpec, Reading, Reply, Role,
+    Command, Fault, FaultCode, Grant, LaunchContext, LogOf, LogRange, Namespec, ProcessSpec, Reply, Role,
     SUPERVISOR_VERSION, SupervisorState, Wall,
 };
 
@@ -71,7 +71,7 @@ enum ApiPurpose {
     ListProcesses(ProcessFilter),
     ShowProcess(Namespec),
     ShowLaunch(Namespec),
-    ReadLog(LogOf, Reading),
+    ReadLog(LogOf, LogRange),
     ShowConfiguration,
     ShowGraph,
     ShowDiff,

@@ -7,7 +7,7 @@ use super::json;
 use super::query::Query;
 use crate::http::Response;
 use crate::logs::FollowFrom;
-use crate::model::Reading;
+use crate::model::LogRange;
 
 /// How much is read if nothing else is asked for.
 const BYTES_DEFAULT: u64 = 16 * 1024;
@@ -16,13 +16,13 @@ const BYTES_DEFAULT: u64 = 16 * 1024;
 pub const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The part of a log that is asked for.
-pub(super) fn reading(query: &Query) -> Result<Reading, ApiError> {
+pub(super) fn reading(query: &Query) -> Result<LogRange, ApiError> {
     let offset = query.number("offset")?;
     let length = match offset {
         Some(_) => query.exclude("bytes", "offset").and_then(|()| query.number("length")),
         None => query.require("length", "offset").and_then(|()| query.number("bytes")),
     };
-    Ok(Reading::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT).min(LOG_BYTES_MAX) })
+    Ok(LogRange::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT).min(LOG_BYTES_MAX) })
 }
 
 /// Where a client begins to follow a log.

@@ -137,7 +137,7 @@ fn utc(unix_ms: i64) -> String {
 mod tests {
     use super::*;
     use crate::http::Connection;
-    use crate::model::{Command, LogOf, Reading};
+    use crate::model::{Command, LogOf, LogRange};
 
     fn first_command(target: &str) -> Command {
         let mut connection = Connection::new();
@@ -161,7 +161,7 @@ mod tests {
         for (query, offset) in
             [("?bytes=9007199254740991", None), ("?offset=5&length=9007199254740991", Some(5))]
         {
-            let reading = Reading::Piece { offset, length: LOG_BYTES_MAX };
+            let reading = LogRange::Piece { offset, length: LOG_BYTES_MAX };
             assert_eq!(first_command(&format!("/log{query}")), Command::ReadLog(LogOf::Supervisor, reading));
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{ControlSocket, DaemonSettings, Environment, LogLevel, Rules};
 
 use super::document::Section;
 use super::env_file::env_files;
-use super::expand::{Names, Value};
+use super::expand::{NameValue, Names};
 use super::ini::{is_space, trim};
 use super::log_form::log_defaults;
 use super::options::SectionKind;
@@ -82,7 +82,7 @@ pub(crate) fn environment<'a>(
     section: &'a Section,
     names: &Names<'_>,
 ) -> Environment {
-    let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
+    let names = Names::over(names).with("host_node_name", NameValue::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, section, SectionKind::Supervisord, &names);
     let from_files = env_files(&mut options);
     overlaid(from_files, options.pairs("environment"))

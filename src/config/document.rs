@@ -55,7 +55,7 @@ pub enum Origin {
 
 /// A file or a variable that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct ConfigSource {
     /// Where it comes from.
     pub origin: Origin,
     /// The absolute directory that `%(here)s` stands for in it.
@@ -172,7 +172,7 @@ pub(super) struct Misplaced {
 /// The content of all sources, in the order in which sections first appear.
 #[derive(Clone, Debug)]
 pub struct Document {
-    sources: Vec<Source>,
+    sources: Vec<ConfigSource>,
     sections: Vec<Section>,
     defaults: Section,
     by_name: HashMap<String, usize>,
@@ -214,34 +214,34 @@ pub(super) enum Header {
 impl Document {
     /// Registers a file; what is parsed next belongs to it.
     pub fn add_file(&mut self, path: &Path, here: String) -> usize {
-        self.add(Source { origin: Origin::File(path.to_owned()), here })
+        self.add(ConfigSource { origin: Origin::File(path.to_owned()), here })
     }
 
     /// Registers a variable. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_variable(&mut self, name: &str) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
-        Place { source: self.add(Source { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
+        Place { source: self.add(ConfigSource { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
     }
 
     /// Registers the command line. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_command_line(&mut self) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
-        Place { source: self.add(Source { origin: Origin::CommandLine, here }), line: 0 }
+        Place { source: self.add(ConfigSource { origin: Origin::CommandLine, here }), line: 0 }
     }
 
-    fn add(&mut self, source: Source) -> usize {
+    fn add(&mut self, source: ConfigSource) -> usize {
         self.sources.push(source);
         self.sources.len() - 1
     }
 
     /// The source with this index.
-    pub(crate) fn source_at(&self, source: usize) -> Option<&Source> {
+    pub(crate) fn source_at(&self, source: usize) -> Option<&ConfigSource> {
         self.sources.get(source)
     }
 
     /// The source that contains a place.
     #[must_use]
-    pub fn source(&self, place: Place) -> &Source {
+    pub fn source(&self, place: Place) -> &ConfigSource {
         &self.sources[place.source]
     }
 
@@ -253,7 +253,7 @@ impl Document {
 
     /// All sources.
     #[must_use]
-    pub fn sources(&self) -> &[Source] {
+    pub fn sources(&self) -> &[ConfigSource] {
         &self.sources
     }
 

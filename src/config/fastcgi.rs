@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use crate::model::{Address, ProcessSpec, SocketOwner, SocketSpec};
 
-use super::expand::{Names, Value};
+use super::expand::{NameValue, Names};
 use super::ini::is_space;
 use super::machine::Machine;
 use super::options::SectionKind;
 use super::reader::SectionReader;
-use super::reading::{Program, Reading};
+use super::reading::{ProgramSection, Reading};
 use super::values;
 
 /// The default permissions of a unix socket.
@@ -31,7 +31,7 @@ struct Ownership {
 /// `names` contains the environment that every child gets.
 pub(super) fn socket<'a>(
     reading: &mut Reading<'a>,
-    program: &Program<'a>,
+    program: &ProgramSection<'a>,
     names: &Names<'_>,
 ) -> Option<Arc<SocketSpec>> {
     if program.kind != SectionKind::FcgiProgram {
@@ -43,7 +43,7 @@ pub(super) fn socket<'a>(
     let mode = options.value("socket_mode", |text| {
         values::octal(text).map_err(|_| format!("Invalid socket_mode value {text}"))
     });
-    let with_name = Names::over(names).with("program_name", Value::Text(program.name));
+    let with_name = Names::over(names).with("program_name", NameValue::Text(program.name));
     let address = address(&mut options.under(&with_name), mode, ownership.owner)?;
     let section = program.section.name.clone();
     Some(Arc::new(SocketSpec { section, address, owner_asked_for: ownership.asked_for, backlog: backlog? }))

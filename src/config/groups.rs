@@ -14,7 +14,7 @@ use super::listener::pool;
 use super::options::{SectionKind, nearest};
 use super::program::processes;
 use super::reader::SectionReader;
-use super::reading::{Program, Reading, Remark};
+use super::reading::{ProgramSection, Reading, Remark};
 use super::values;
 use crate::python::quote;
 
@@ -63,22 +63,26 @@ fn named<'a>(reading: &mut Reading<'a>, kind: SectionKind) -> Vec<(&'a Section, 
 }
 
 /// The sections of these kinds, ordered by kind.
-fn programs<'a>(reading: &mut Reading<'a>, kinds: &[SectionKind], names: &Names<'_>) -> Vec<Program<'a>> {
+fn programs<'a>(
+    reading: &mut Reading<'a>,
+    kinds: &[SectionKind],
+    names: &Names<'_>,
+) -> Vec<ProgramSection<'a>> {
     let mut found = Vec::new();
     for &kind in kinds {
         for (section, name) in named(reading, kind) {
             let is_enabled = SectionReader::new(reading, section, kind, names).boolean("enabled");
-            found.push(Program { kind, section, name, is_enabled });
+            found.push(ProgramSection { kind, section, name, is_enabled });
         }
     }
     found
 }
 
 /// The listeners that are enabled. That of supervisord-dependent-startup is built in, so it is no process.
-fn listeners<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<Program<'a>> {
+fn listeners<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<ProgramSection<'a>> {
     let mut found = programs(reading, &[SectionKind::EventListener], names);
     found.retain(|listener| {
-        let Program { section, kind, is_enabled, .. } = *listener;
+        let ProgramSection { section, kind, is_enabled, .. } = *listener;
         if !is_enabled || !dependent_startup::is_listener(&SectionReader::new(reading, section, kind, names))
         {
             return is_enabled;
@@ -96,7 +100,7 @@ struct Maker<'m, 'a> {
     names: &'m Names<'m>,
     environment: &'m Arc<Environment>,
     /// The programs that a group can name.
-    programs: Vec<Program<'a>>,
+    programs: Vec<ProgramSection<'a>>,
     /// Indexes of programs that have no group of their own.
     in_groups: HashSet<usize>,
     sockets: SocketSections,
@@ -143,7 +147,7 @@ impl<'a> Maker<'_, 'a> {
         let is_lone = |index: &usize| !self.in_groups.contains(index) && self.programs[*index].is_enabled;
         let lone: Vec<_> = (0..self.programs.len()).filter(is_lone).collect();
         for index in lone {
-            let Program { kind, section, name, .. } = self.programs[index];
+            let ProgramSection { kind, section, name, .. } = self.programs[index];
             let mut options = SectionReader::new(self.reading, section, kind, self.names);
             let priority = options.integer("priority");
             let processes = self.processes(index, name);
@@ -153,7 +157,7 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    fn make_pools(&mut self, listeners: &[Program<'a>]) {
+    fn make_pools(&mut self, listeners: &[ProgramSection<'a>]) {
         for listener in listeners {
             let processes = processes(self.reading, listener, listener.name, self.names, self.environment);
             self.note_dependents(listener.kind, listener.section, &processes);

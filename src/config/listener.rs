@@ -13,7 +13,7 @@ use super::expand::Names;
 use super::options::SectionKind;
 use super::print_listeners;
 use super::reader::SectionReader;
-use super::reading::{Program, Reading, Remark};
+use super::reading::{ProgramSection, Reading, Remark};
 use super::values;
 use crate::python::quote;
 
@@ -27,7 +27,7 @@ const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 /// The pool that a section defines.
 pub(super) fn pool<'a>(
     reading: &mut Reading<'a>,
-    listener: &Program<'a>,
+    listener: &ProgramSection<'a>,
     names: &Names<'_>,
     mut processes: Vec<Arc<ProcessSpec>>,
 ) -> GroupSpec {

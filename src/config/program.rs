@@ -10,14 +10,14 @@ use crate::model::{
 use super::binding::{bind_process, bind_program};
 use super::dependent_startup;
 use super::env_file::env_files;
-use super::expand::{Names, Value};
+use super::expand::{NameValue, Names};
 use super::fastcgi;
 use super::ini::trim;
 use super::log_form::log_form;
 use super::options::OptionDoc;
 use super::pairs::overlaid;
 use super::reader::SectionReader;
-use super::reading::{Program, Reading};
+use super::reading::{ProgramSection, Reading};
 use super::stream::{STDERR, STDOUT, stream};
 use super::values;
 
@@ -36,27 +36,27 @@ struct Prototype {
 /// `environment` is what every child gets; `names` already contains it.
 pub(super) fn processes<'a>(
     reading: &mut Reading<'a>,
-    program: &Program<'a>,
+    program: &ProgramSection<'a>,
     group: &str,
     names: &Names<'_>,
     environment: &Arc<Environment>,
 ) -> Vec<Arc<ProcessSpec>> {
     let socket = fastcgi::socket(reading, program, names);
     let names = Names::over(names)
-        .with("program_name", Value::Text(program.name))
-        .with("group_name", Value::Text(group))
-        .with("host_node_name", Value::Text(reading.host_node_name));
+        .with("program_name", NameValue::Text(program.name))
+        .with("group_name", NameValue::Text(group))
+        .with("host_node_name", NameValue::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, program.section, program.kind, &names);
     let (spec, of_process) = prototype(&mut options, group);
     let prototype =
         Prototype { spec: ProcessSpec { socket, program: program.name.to_owned(), ..spec }, of_process };
     let mut found = Vec::new();
     let numbers = numbers(&mut options);
-    let numprocs = Value::Number(numbers.end - numbers.start);
+    let numprocs = NameValue::Number(numbers.end - numbers.start);
     let errors_before = options.reading.error_count();
     for number in numbers {
         let numbered =
-            Names::over(&names).with("process_num", Value::Number(number)).with("numprocs", numprocs);
+            Names::over(&names).with("process_num", NameValue::Number(number)).with("numprocs", numprocs);
         let process = process(&mut options.under(&numbered), &numbered, &prototype, environment);
         found.push(Arc::new(process));
         if options.reading.error_count() > errors_before {

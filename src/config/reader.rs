@@ -12,7 +12,7 @@ use crate::model::{Environment, User};
 
 use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
-use super::expand::{ExpandError, Names, Value, expand, variables_in};
+use super::expand::{ExpandError, NameValue, Names, expand, variables_in};
 use super::machine::Machine;
 use super::options::{BadValue, DefaultValue, OptionDoc, OptionList, SectionKind, ValueType, meant};
 use super::pairs::{join_pairs, pairs, set};
@@ -335,7 +335,7 @@ impl<'r, 'a> SectionReader<'r, 'a> {
             true => Cow::Owned(for_one_expansion(raw)),
             false => Cow::Borrowed(raw),
         };
-        let names = Names::over(self.names).with("here", Value::Text(self.here(option)));
+        let names = Names::over(self.names).with("here", NameValue::Text(self.here(option)));
         match expand(&template, &names) {
             Ok(text) => Some(Cow::Owned(text.into_owned())),
             Err(why) => {

@@ -91,7 +91,7 @@ impl Findings {
 }
 
 /// A program that a group can contain.
-pub(crate) struct Program<'a> {
+pub(crate) struct ProgramSection<'a> {
     /// `[program:x]`, `[fcgi-program:x]` or `[eventlistener:x]`
     pub(crate) kind: SectionKind,
     pub(crate) section: &'a Section,

@@ -8,7 +8,7 @@ use crate::model::{LogLevel, Notice};
 
 use super::document::{Document, Language, Misplaced, Origin};
 use super::error::{Error, ErrorKind, Errors};
-use super::expand::{Names, Value};
+use super::expand::{NameValue, Names};
 use super::ini::{self, BadLine, NotText, SyntaxError};
 use super::machine::{FILE_BYTES_MAX, Machine};
 use super::options::SectionKind;
@@ -108,7 +108,7 @@ pub(super) fn read_all(
 fn patterns<'a>(reading: &mut Reading<'a>, names: &Names<'_>) -> Vec<String> {
     let document: &'a Document = reading.document;
     let Some(section) = document.section("include") else { return Vec::new() };
-    let names = Names::over(names).with("host_node_name", Value::Text(reading.host_node_name));
+    let names = Names::over(names).with("host_node_name", NameValue::Text(reading.host_node_name));
     let mut options = SectionReader::new(reading, section, SectionKind::Include, &names);
     if !options.is_set("files") {
         let ending = document.language().ending();

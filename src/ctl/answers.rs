@@ -97,7 +97,7 @@ pub(super) fn no_such(spec: &Namespec, suggestion: &str) -> String {
 
 /// The result for one process of a command on several.
 #[derive(Debug)]
-pub(super) struct BulkRow {
+pub(super) struct AnsweredRow {
     pub(super) group: String,
     pub(super) name: String,
     pub(super) status: i64,
@@ -204,9 +204,9 @@ pub(super) fn expectations(value: &Value) -> Read<Vec<Expectation>> {
 }
 
 /// The answer of methods that act on several processes.
-pub(super) fn bulk(value: &Value) -> Read<Vec<BulkRow>> {
+pub(super) fn bulk(value: &Value) -> Read<Vec<AnsweredRow>> {
     rows(value, |row| {
-        Ok(BulkRow {
+        Ok(AnsweredRow {
             group: text(row, "group")?,
             name: text(row, "name")?,
             status: number(row, "status")?,

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use super::api;
-use super::endpoint::{Endpoint, Stream};
+use super::endpoint::{Endpoint, EndpointStream};
 use super::failure::CallError;
 use super::follow::{Follow, wait};
 use super::waiting::{self, ProgressLine, REFRESH_INTERVAL, SHOW_AFTER};
-use crate::control_socket::{self, Wanted};
+use crate::control_socket::{self, SocketSearch};
 use crate::http::client::{ResponseParser, encode_request};
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
@@ -42,7 +42,7 @@ enum HttpRequest<'r> {
 use HttpRequest::{Act, Call, Get};
 
 /// A client of a supervisor.
-pub(super) struct Client {
+pub(super) struct RpcClient {
     url: String,
     username: Option<String>,
     password: Option<String>,
@@ -59,10 +59,10 @@ pub(super) struct Client {
     /// Whether standard error supports escape sequences, if it is a terminal.
     shows_waits: bool,
     /// An open connection without a pending call.
-    idle: Option<Stream>,
+    idle: Option<EndpointStream>,
 }
 
-impl Client {
+impl RpcClient {
     /// Connects on the first call.
     pub(super) fn new(url: String, username: Option<String>, password: Option<String>) -> Self {
         Self {
@@ -250,7 +250,7 @@ pub(super) struct Fallback {
 
 impl Fallback {
     fn find(&self) -> Option<String> {
-        let wanted = Wanted { config: Some(&self.config), is_config_named: true };
+        let wanted = SocketSearch { config: Some(&self.config), is_config_named: true };
         Some(control_socket::find(wanted, self.runtime_dir.as_deref()).address?.url())
     }
 }
@@ -283,7 +283,7 @@ impl ReplyWait {
     }
 
     /// Waits for data and shows progress. Errors are reported by the read that follows.
-    fn until_it_comes(mut self, stream: &Stream) -> Result<(), CallError> {
+    fn until_it_comes(mut self, stream: &EndpointStream) -> Result<(), CallError> {
         if self.sign.is_none() && self.interrupts.is_none() {
             return Ok(());
         }
@@ -303,7 +303,7 @@ impl ReplyWait {
 }
 
 fn read_reply(
-    stream: &mut Stream,
+    stream: &mut EndpointStream,
     limit: &dyn Fn() -> Option<Duration>,
     failed: impl Fn(io::Error) -> CallError,
 ) -> Result<ResponseParser, CallError> {

@@ -104,7 +104,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why the last attempt failed.
-    pub(super) fn connect(&self, at_most: Option<Duration>) -> io::Result<Stream> {
+    pub(super) fn connect(&self, at_most: Option<Duration>) -> io::Result<EndpointStream> {
         let timeout = at_most.map_or(CONNECT_TIMEOUT, |limit| limit.min(CONNECT_TIMEOUT));
         match self {
             Self::Unix(path) => {
@@ -112,13 +112,13 @@ impl Endpoint {
                 if control_socket::is_default_path(path) {
                     control_socket::check_supervisor(&stream)?;
                 }
-                Ok(Stream::Unix(stream))
+                Ok(EndpointStream::Unix(stream))
             }
             // Any user may listen at such a name.
             Self::Abstract(name) => {
                 let stream = connect_unix(&SocketAddrUnix::new_abstract_name(name.as_bytes())?, timeout)?;
                 control_socket::check_supervisor(&stream)?;
-                Ok(Stream::Unix(stream))
+                Ok(EndpointStream::Unix(stream))
             }
             Self::Inet { host, port } => connect_any((host.as_str(), *port).to_socket_addrs()?, timeout),
         }
@@ -142,14 +142,14 @@ fn connect_unix(address: &SocketAddrUnix, timeout: Duration) -> io::Result<UnixS
     Ok(socket.into())
 }
 
-fn connect_any(addresses: impl Iterator<Item = SocketAddr>, timeout: Duration) -> io::Result<Stream> {
+fn connect_any(addresses: impl Iterator<Item = SocketAddr>, timeout: Duration) -> io::Result<EndpointStream> {
     let mut problem = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 // A call is one small write and a wait for its answer.
                 stream.set_nodelay(true)?;
-                return Ok(Stream::Tcp(stream));
+                return Ok(EndpointStream::Tcp(stream));
             }
             Err(error) => problem = error,
         }
@@ -159,12 +159,12 @@ fn connect_any(addresses: impl Iterator<Item = SocketAddr>, timeout: Duration) -
 
 /// An open connection of either kind.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum EndpointStream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
-impl Stream {
+impl EndpointStream {
     /// Sets the timeout of reads and writes; then they fail with `WouldBlock`.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl Stream {
     }
 }
 
-impl AsFd for Stream {
+impl AsFd for EndpointStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(stream) => stream.as_fd(),
@@ -204,7 +204,7 @@ impl AsFd for Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for EndpointStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
@@ -213,7 +213,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for EndpointStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.write(bytes),
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_connection_is_quiet_until_the_server_sends_or_closes() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let ours = Stream::Unix(ours);
+        let ours = EndpointStream::Unix(ours);
         assert!(ours.is_quiet());
         theirs.write_all(b"x").unwrap();
         assert!(!ours.is_quiet());

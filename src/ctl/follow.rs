@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::endpoint::{Endpoint, Stream};
+use super::endpoint::{Endpoint, EndpointStream};
 use super::failure::CallError;
 use crate::http::client::{ResponseParser, encode_request};
 use crate::http::percent_encode;
@@ -19,7 +19,7 @@ const REPLY_BYTES_MAX: usize = 2 * READ_BYTES;
 
 /// An open connection to a growing document: a log, or a stream of events.
 pub(super) struct Follow {
-    stream: Stream,
+    stream: EndpointStream,
     reply: ResponseParser,
 }
 

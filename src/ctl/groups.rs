@@ -1,6 +1,6 @@
 //! Actions on the set of active groups: `reread`, `add`, `remove`, `update`.
 
-use super::answers::{self, BulkRow, Changes};
+use super::answers::{self, AnsweredRow, Changes};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
 use super::session::Session;
@@ -154,7 +154,7 @@ fn update_group(session: &mut Session, name: &str) -> Outcome {
     Ok(())
 }
 
-fn print_update(session: &mut Session, name: &str, rows: &[BulkRow]) {
+fn print_update(session: &mut Session, name: &str, rows: &[AnsweredRow]) {
     if rows.iter().any(|row| row.status != fault::DONE) {
         print_each(session, rows);
         session.complain(format_args!("{name}: has problems; not removing"));
@@ -168,7 +168,7 @@ fn print_update(session: &mut Session, name: &str, rows: &[BulkRow]) {
     session.say(format_args!("{name}: updated process group"));
 }
 
-fn print_each(session: &mut Session, rows: &[BulkRow]) {
+fn print_each(session: &mut Session, rows: &[AnsweredRow]) {
     for row in rows {
         let process = Namespec::join(&row.group, &row.name);
         match row.description.as_str() {

@@ -15,13 +15,13 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 8 * 1024;
 
 /// An input with its read-ahead buffer.
-pub(super) struct Input<'fd> {
+pub(super) struct LineInput<'fd> {
     source: BorrowedFd<'fd>,
     buffer: VecDeque<u8>,
     is_ended: bool,
 }
 
-impl<'fd> Input<'fd> {
+impl<'fd> LineInput<'fd> {
     /// Reads from this descriptor, on demand.
     pub(super) fn new(source: BorrowedFd<'fd>) -> Self {
         Self { source, buffer: VecDeque::new(), is_ended: false }
@@ -101,7 +101,7 @@ mod tests {
             let (reader, mut writer) = std::io::pipe().unwrap();
             let text = text.to_owned();
             let thread = std::thread::spawn(move || writer.write_all(text.as_bytes()).unwrap());
-            let mut input = Input::new(reader.as_fd());
+            let mut input = LineInput::new(reader.as_fd());
             for line in lines {
                 assert_eq!(input.line().as_deref(), Some(*line));
             }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn buffered_input_is_taken_without_waiting() {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let mut input = Input::new(reader.as_fd());
+        let mut input = LineInput::new(reader.as_fd());
         writer.write_all(b"fg cat\nhello\nxy").unwrap();
         assert_eq!(input.line().as_deref(), Some("fg cat"));
         assert_eq!(input.take_line().as_deref(), Some("hello"));

@@ -72,9 +72,9 @@ use std::os::fd::AsFd;
 use crate::cli::{ClientOptions, Face, wants_colors};
 use crate::config::Machine;
 use crate::sys::stdout::{self, Stdout};
-use client::Client;
+use client::RpcClient;
 use editor::{Editor, History};
-use input::Input;
+use input::LineInput;
 use session::Session;
 use target::Target;
 
@@ -93,13 +93,13 @@ pub fn run(options: &ClientOptions, machine: &dyn Machine) -> u8 {
     let first_steps = first_steps::of(options, &target);
     let Target { url, username, password, prompt, history_file, origin, fallback } = target;
     let origin = || origin.remark(machine);
-    let mut client = Client::new(url, username, password);
+    let mut client = RpcClient::new(url, username, password);
     client.set_fallback(fallback);
     let plugins = || target::plugins(options, machine);
     let (mut output, stdin) = (Stdout, io::stdin());
     let colors = options.color && wants_colors(machine) && output.is_terminal();
     let editor = can_edit(machine).then(|| Editor::new(History::of(history_file)));
-    let mut session = Session::new(client, &mut output, Input::new(stdin.as_fd()), options.interactive);
+    let mut session = Session::new(client, &mut output, LineInput::new(stdin.as_fd()), options.interactive);
     session.set_colors(colors);
     session.set_plugins(&plugins);
     if is_dumb(machine) {

@@ -5,7 +5,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::answers::{self, BulkRow};
+use super::answers::{self, AnsweredRow};
 use super::exit;
 use super::explain;
 use super::failure::{CallError, Failure, Outcome, fault, is_forbidden, plain_fault};
@@ -292,7 +292,7 @@ impl Verb {
             Err(CallError::Fault(code, text)) => (code, text),
             Err(other) => return Err(other.into()),
         };
-        let row = BulkRow { group: group.to_owned(), name: process.to_owned(), status, description };
+        let row = AnsweredRow { group: group.to_owned(), name: process.to_owned(), status, description };
         self.print(session, &row)?;
         Ok(status != fault::BAD_NAME)
     }
@@ -340,7 +340,7 @@ impl Verb {
 
     /// COMPAT: as `sv` in the order of `status`; Supervisor's client prints them in the order of the answer,
     /// which is the order in which they finished.
-    fn print_rows(&self, session: &mut Session, rows: &[BulkRow]) -> Outcome {
+    fn print_rows(&self, session: &mut Session, rows: &[AnsweredRow]) -> Outcome {
         if session.is_sv() {
             return by_name(rows).into_iter().try_for_each(|row| self.print(session, row));
         }
@@ -348,8 +348,8 @@ impl Verb {
     }
 
     /// The same as objects, for --json.
-    fn objects(&self, session: &mut Session, rows: &[BulkRow]) -> Vec<Json> {
-        let object = |row: &BulkRow| {
+    fn objects(&self, session: &mut Session, rows: &[AnsweredRow]) -> Vec<Json> {
+        let object = |row: &AnsweredRow| {
             self.record(session, row);
             let error = (row.status != fault::DONE).then(|| self.why(session, row));
             let full_name = Namespec::join(&row.group, &row.name);
@@ -358,7 +358,7 @@ impl Verb {
         by_name(rows).into_iter().map(object).collect()
     }
 
-    fn print(&self, session: &mut Session, row: &BulkRow) -> Outcome {
+    fn print(&self, session: &mut Session, row: &AnsweredRow) -> Outcome {
         let line = self.line(session, row)?;
         session.say(line);
         self.record(session, row);
@@ -366,14 +366,14 @@ impl Verb {
     }
 
     /// Keeps the result for the explanations that follow, and for the exit code.
-    fn record(&self, session: &mut Session, row: &BulkRow) {
+    fn record(&self, session: &mut Session, row: &AnsweredRow) {
         session.record(&row.group, &row.name, row.status);
         if row.status != fault::DONE && row.status != self.harmless {
             session.fail(exit_code(row.status));
         }
     }
 
-    fn line(&self, session: &mut Session, row: &BulkRow) -> Result<String, Failure> {
+    fn line(&self, session: &mut Session, row: &AnsweredRow) -> Result<String, Failure> {
         let name = Namespec::join(&row.group, &row.name);
         if row.status == fault::DONE {
             return Ok(format!("{name}: {}", self.done));
@@ -389,7 +389,7 @@ impl Verb {
     }
 
     /// The reason for a failure, as `sv` reports it.
-    fn why(&self, session: &mut Session, row: &BulkRow) -> String {
+    fn why(&self, session: &mut Session, row: &AnsweredRow) -> String {
         if let Some(why) = why_not_runnable(row) {
             return format!("{why}: check its command, and PATH");
         }
@@ -410,14 +410,14 @@ impl Verb {
 }
 
 /// In the order of `status`.
-fn by_name(rows: &[BulkRow]) -> Vec<&BulkRow> {
+fn by_name(rows: &[AnsweredRow]) -> Vec<&AnsweredRow> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_unstable_by_key(|row| (&row.group, &row.name));
     rows
 }
 
 /// Which file can't be run and why, if the supervisor reports it: `can't find command '/bin/x'`.
-fn why_not_runnable(row: &BulkRow) -> Option<String> {
+fn why_not_runnable(row: &AnsweredRow) -> Option<String> {
     let why = plain_fault(row.status, &row.description);
     let is_about_file = matches!(row.status, fault::NO_FILE | fault::NOT_EXECUTABLE);
     (is_about_file && why.contains("command")).then_some(why)

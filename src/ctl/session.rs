@@ -12,12 +12,12 @@ use serde_json::Value as Json;
 
 use super::answers::{self, ProcessRow};
 use super::ask;
-use super::client::Client;
+use super::client::RpcClient;
 use super::event_stream::EventStream;
 use super::exit;
 use super::failure::{CallError, Failure, fault};
 use super::follow::{Follow, encoded};
-use super::input::Input;
+use super::input::LineInput;
 use super::screen::{self, harmless_lines};
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
@@ -34,9 +34,9 @@ pub(super) struct Lost;
 
 /// The session of a single action or of a shell.
 pub(super) struct Session<'io> {
-    client: Client,
+    client: RpcClient,
     output: &'io mut dyn Write,
-    input: Input<'io>,
+    input: LineInput<'io>,
     /// Buffered output.
     unwritten: String,
     /// The first write error.
@@ -65,7 +65,12 @@ pub(super) struct Session<'io> {
 
 impl<'io> Session<'io> {
     /// Starts with exit code 0.
-    pub(super) fn new(client: Client, output: &'io mut dyn Write, input: Input<'io>, asks: bool) -> Self {
+    pub(super) fn new(
+        client: RpcClient,
+        output: &'io mut dyn Write,
+        input: LineInput<'io>,
+        asks: bool,
+    ) -> Self {
         let unwritten = String::new();
         Self {
             client,
@@ -514,7 +519,7 @@ impl<'io> Session<'io> {
     }
 
     /// The input, for actions that read it while they do something else.
-    pub(super) fn input(&mut self) -> &mut Input<'io> {
+    pub(super) fn input(&mut self) -> &mut LineInput<'io> {
         &mut self.input
     }
 

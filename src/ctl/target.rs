@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::client::Fallback;
 use crate::cli::{ClientOptions, Face};
 use crate::config::{self, ClientPlugin, ClientSettings, Errors, Machine, client_plugins};
-use crate::control_socket::{self, Found, RUNTIME_DIR_VARIABLE, Wanted};
+use crate::control_socket::{self, FoundSocket, RUNTIME_DIR_VARIABLE, SocketSearch};
 use crate::model::{Address, Credentials, Password, ServerSpec};
 
 /// The default address of Supervisor's own clients.
@@ -136,7 +136,7 @@ pub(super) fn choose(options: &ClientOptions, machine: &dyn Machine) -> Result<T
 fn choose_among(
     options: &ClientOptions,
     machine: &dyn Machine,
-    find: &dyn Fn(Wanted<'_>) -> Found,
+    find: &dyn Fn(SocketSearch<'_>) -> FoundSocket,
 ) -> Result<Target, String> {
     let path = options.config.clone().or_else(|| config::find(&options.argv0, machine).ok());
     let found = match &path {
@@ -156,7 +156,7 @@ fn choose_among(
         (None, None) if options.face == Face::Sv => {
             search.own().or_else(|| by_environment(machine)).unwrap_or_else(|| search.any())
         }
-        (None, None) => (DEFAULT_URL.to_owned(), search.nowhere(Found::default())),
+        (None, None) => (DEFAULT_URL.to_owned(), search.nowhere(FoundSocket::default())),
     };
     let is_configured = matches!(origin, UrlOrigin::Configuration { .. });
     let fallback = config.filter(|_| options.face == Face::Sv && is_configured);
@@ -183,26 +183,26 @@ pub(super) fn plugins(options: &ClientOptions, machine: &dyn Machine) -> Vec<Cli
 struct Search<'a> {
     config: Option<&'a Path>,
     is_named: bool,
-    find: &'a dyn Fn(Wanted<'_>) -> Found,
+    find: &'a dyn Fn(SocketSearch<'_>) -> FoundSocket,
 }
 
 impl Search<'_> {
     /// The control socket of the configuration.
     fn own(&self) -> Option<(String, UrlOrigin)> {
-        let wanted = Wanted { config: Some(self.config?), is_config_named: true };
+        let wanted = SocketSearch { config: Some(self.config?), is_config_named: true };
         Some(((self.find)(wanted).address?.url(), UrlOrigin::ControlSocket))
     }
 
     /// Any candidate, and otherwise the default address.
     fn any(&self) -> (String, UrlOrigin) {
-        let found = (self.find)(Wanted { config: self.config, is_config_named: self.is_named });
+        let found = (self.find)(SocketSearch { config: self.config, is_config_named: self.is_named });
         match &found.address {
             Some(address) => (address.url(), UrlOrigin::ControlSocket),
             None => (DEFAULT_URL.to_owned(), self.nowhere(found)),
         }
     }
 
-    fn nowhere(&self, Found { places, refusals, .. }: Found) -> UrlOrigin {
+    fn nowhere(&self, FoundSocket { places, refusals, .. }: FoundSocket) -> UrlOrigin {
         let config = self.config.map(|path| (path.to_owned(), self.is_named));
         UrlOrigin::Nowhere { config, places, refusals }
     }
@@ -314,11 +314,11 @@ mod tests {
     }
 
     impl Sockets {
-        fn find(&self, wanted: Wanted<'_>) -> Found {
+        fn find(&self, wanted: SocketSearch<'_>) -> FoundSocket {
             let own = self.own.filter(|_| wanted.config == Some(Path::new("/etc/supervisord.conf")));
             let path = own.or(self.init.filter(|_| !wanted.is_config_named));
             let address = path.map(|path| Address::Unix { path: path.into(), mode: 0o700, owner: None });
-            Found { address, places: vec!["/run/sv-0".to_owned()], refusals: Vec::new() }
+            FoundSocket { address, places: vec!["/run/sv-0".to_owned()], refusals: Vec::new() }
         }
     }
 

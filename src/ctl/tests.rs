@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use super::client::Client;
+use super::client::RpcClient;
 use super::completion::complete;
-use super::input::Input;
+use super::input::LineInput;
 use super::perform::{Then, perform};
 use super::session::Session;
 use super::shell;
@@ -110,12 +110,12 @@ fn in_session(script: Script, input: &str, asks: bool, act: impl FnOnce(&mut Ses
     let path = socket_path();
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || serve(&listener, script));
-    let client = Client::new(format!("unix://{}", path.display()), None, None);
+    let client = RpcClient::new(format!("unix://{}", path.display()), None, None);
     let (typed, mut keyboard) = std::io::pipe().unwrap();
     keyboard.write_all(input.as_bytes()).unwrap();
     drop(keyboard);
     let mut output = Vec::new();
-    let mut session = Session::new(client, &mut output, Input::new(typed.as_fd()), asks);
+    let mut session = Session::new(client, &mut output, LineInput::new(typed.as_fd()), asks);
     act(&mut session);
     let code = session.exit_code();
     server.join().unwrap();

@@ -23,7 +23,7 @@ const GROWTH_BYTES_MIN: usize = 64 * 1024;
 
 /// A request whose body is being read.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingBody {
     pub(super) request: Request,
     framing: Framing,
     awaits_continue: bool,
@@ -31,7 +31,7 @@ pub(super) struct Pending {
     is_new: bool,
 }
 
-impl Pending {
+impl PendingBody {
     pub(super) fn new(request: Request) -> Self {
         let framing = framing(&request).unwrap_or_else(Framing::Rejected);
         let awaits_continue =

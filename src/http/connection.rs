@@ -12,7 +12,7 @@ use std::mem;
 
 use httparse::Status;
 
-use super::body::Pending;
+use super::body::PendingBody;
 use super::chunked::{self, ChunkError};
 use super::{Request, Response, Version};
 
@@ -101,7 +101,7 @@ impl Manner {
 #[derive(Debug)]
 enum Stage {
     Head,
-    Body(Box<Pending>),
+    Body(Box<PendingBody>),
     Handed(Manner),
     Streaming(Version),
     Closed,
@@ -324,7 +324,7 @@ impl Connection {
     }
 
     /// Takes a complete head from the input.
-    fn read_head(&mut self) -> Result<Option<Pending>, Rejection> {
+    fn read_head(&mut self) -> Result<Option<PendingBody>, Rejection> {
         drop_blank_lines(&mut self.input);
         let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Request::new(&mut fields);
@@ -339,7 +339,7 @@ impl Connection {
         };
         let request = Request::from_head(&head).ok_or(Rejection::Malformed)?;
         self.input.drain(..head_len);
-        Ok(Some(Pending::new(request)))
+        Ok(Some(PendingBody::new(request)))
     }
 }
 

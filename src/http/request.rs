@@ -1,7 +1,7 @@
 //! Requests.
 
 use super::Headers;
-use super::target::{Target, segments};
+use super::target::{RequestTarget, segments};
 
 /// The supported versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Request {
         let headers = Headers::from_parsed(head.headers)?;
         let version = if head.version? == 0 { Version::Http10 } else { Version::Http11 };
         let target = head.path?.to_owned();
-        let Target { path, query } = Target::parse(&target);
+        let RequestTarget { path, query } = RequestTarget::parse(&target);
         let keep_alive = keeps_alive(version, &headers);
         let method = head.method?.to_owned();
         Some(Self { method, target, path, query, version, headers, body: Vec::new(), keep_alive })

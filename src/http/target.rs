@@ -1,14 +1,14 @@
 //! Request targets: the path in them, and percent-encoding.
 
 /// A parsed request target.
-pub(super) struct Target {
+pub(super) struct RequestTarget {
     /// Percent-decoded.
     pub(super) path: String,
     /// The part after the question mark, as sent.
     pub(super) query: Option<String>,
 }
 
-impl Target {
+impl RequestTarget {
     /// Parses a target. For `http://host/path`, which only proxies send, only the path counts, as RFC 9112
     /// (3.2.2) requires.
     pub(super) fn parse(target: &str) -> Self {
@@ -101,7 +101,7 @@ mod tests {
             ("/to?url=http://x/y", "/to", Some("url=http://x/y")),
             ("*", "*", None),
         ] {
-            let parsed = Target::parse(target);
+            let parsed = RequestTarget::parse(target);
             assert_eq!((parsed.path.as_str(), parsed.query.as_deref()), (path, query), "{target}");
         }
     }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use crate::model::Environment;
 
 use super::complete_machine::{CompleteMachine, variables_needed};
-use super::findings::{Finding, Report};
+use super::findings::{CheckReport, Finding};
 use crate::config::document::{Document, Entry, Origin, Section};
-use crate::config::expand::{Names, Value};
+use crate::config::expand::{NameValue, Names};
 use crate::config::options::{OptionDoc, Per, SectionKind, ValueType};
 use crate::config::{
     Completeness, Examined, Findings, Machine, Override, Reading, SectionReader, apply_variables, env_files,
@@ -113,13 +113,13 @@ fn effective_on(
     let examined = examine(path, overrides, command, machine, Completeness::WholeOrPart, |_, _| ());
     let is_fragment = examined.is_fragment;
     let Examined { settings: Some(_), document: Some(mut document), .. } = examined else {
-        return Err(Report::of(examined).findings);
+        return Err(CheckReport::of(examined).findings);
     };
     // The server ignores these sections, but here they are shown.
     let findings = apply_variables(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
         let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
-        return Err(Report::of(examined).findings);
+        return Err(CheckReport::of(examined).findings);
     }
     let host_node_name = machine.host_node_name();
     let mut reading = Reading::new(&document, machine, &host_node_name, Findings::default());
@@ -152,10 +152,11 @@ impl<'t, 'a> Evaluator<'t, 'a> {
         let (kind, instance) = SectionKind::of(&section.name)?;
         let inherited = Names::default().with_variables(self.reading.machine.environment());
         let ours = self.environment.clone().unwrap_or_default();
-        let named = Names::over(&inherited).with("host_node_name", Value::Text(self.reading.host_node_name));
+        let named =
+            Names::over(&inherited).with("host_node_name", NameValue::Text(self.reading.host_node_name));
         let names = match kind {
             SectionKind::Supervisord | SectionKind::Include => named,
-            _ => named.with_variables(&ours).with("program_name", Value::Text(instance)),
+            _ => named.with_variables(&ours).with("program_name", NameValue::Text(instance)),
         };
         let overrides = if kind == SectionKind::Supervisord { self.overrides } else { &[] };
         let expand = self.environment.is_some();

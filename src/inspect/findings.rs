@@ -53,7 +53,7 @@ pub struct Finding {
 
 /// The result of checking a configuration.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// The worst first; findings of one file are sorted by line.
     pub findings: Vec<Finding>,
     /// `None` if there are errors.
@@ -83,7 +83,7 @@ pub fn check(
     command: &[String],
     machine: &dyn Machine,
     examination: Examination,
-) -> Report {
+) -> CheckReport {
     let complete = complete(path, overrides, command, machine, examination);
     let settings = complete.settings.as_ref();
     let here = examine(path, overrides, command, machine, Completeness::WholeOrPart, |reading, own| {
@@ -93,9 +93,9 @@ pub fn check(
     });
     let is_fragment = here.is_fragment || complete.is_fragment;
     let is_readable = here.document.is_some();
-    let complete = Report::of(complete);
+    let complete = CheckReport::of(complete);
     let everywhere: HashSet<FindingKey> = complete.findings.iter().map(Finding::key).collect();
-    let mut report = Report::of(here);
+    let mut report = CheckReport::of(here);
     drop_repeated(&mut report.findings, &everywhere);
     let makes_folders = complete.settings.as_ref().is_some_and(|settings| !settings.daemon.strict);
     for finding in &mut report.findings {
@@ -161,7 +161,7 @@ fn complete(
 /// Identifies a finding on two machines.
 type FindingKey = (String, Option<PathBuf>, Option<usize>, Option<String>, Option<String>, Option<String>);
 
-impl Report {
+impl CheckReport {
     pub(super) fn of(examined: Examined) -> Self {
         let Examined { settings, document, findings, .. } = examined;
         let errors = findings.errors.into_iter().flat_map(Finding::of_error);

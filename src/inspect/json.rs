@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::effective::{EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin};
 use super::excerpt::Texts;
-use super::findings::{Finding, Report, Severity};
+use super::findings::{CheckReport, Finding, Severity};
 use super::secrecy::is_secret;
 use crate::config::Machine;
 
@@ -41,7 +41,7 @@ struct FindingForm<'r> {
 }
 
 /// The result of `sv check`.
-pub(super) fn report(path: Option<&Path>, report: &Report, exit: u8, machine: &dyn Machine) -> String {
+pub(super) fn report(path: Option<&Path>, report: &CheckReport, exit: u8, machine: &dyn Machine) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let groups = report.settings.as_ref().map(|settings| &settings.groups);
     let mut texts = Texts::new(machine);

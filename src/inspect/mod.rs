@@ -20,7 +20,7 @@ mod secrecy;
 mod values;
 
 pub use effective::{Effective, EffectiveOption, EffectiveSection, EffectiveValue, ValueOrigin, effective};
-pub use findings::{Examination, Finding, Report, Severity, check};
+pub use findings::{CheckReport, Examination, Finding, Severity, check};
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn mistakes(options: &InspectOptions, examination: Examination, machine: &dyn Ma
             let report = check(&path, &options.overrides, &options.command, machine, examination);
             (Some(path), report)
         }
-        Err(findings) => (None, Report { findings, settings: None }),
+        Err(findings) => (None, CheckReport { findings, settings: None }),
     };
     let report = secrecy::without_secrets(report);
     let code = exit_code(&report.findings);
@@ -101,7 +101,7 @@ fn values(options: &InspectOptions, expand: bool, changed: bool, machine: &dyn M
         }
         Ok((found, _)) => stdout::print(&values::text(&found, changed), CLEAN),
         Err(findings) => {
-            let report = secrecy::without_secrets(Report { findings, settings: None });
+            let report = secrecy::without_secrets(CheckReport { findings, settings: None });
             let mut out = io::stderr();
             let style = style(out.is_terminal(), machine);
             // If stderr fails there is nowhere left to report it.

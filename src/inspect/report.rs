@@ -1,7 +1,7 @@
 //! Findings in the format of a compiler: place, severity, message, the line, and a caret below it.
 
 use super::excerpt::{Excerpt, Texts, printable};
-use super::findings::{Finding, Report, Severity};
+use super::findings::{CheckReport, Finding, Severity};
 use super::shown;
 use crate::config::{Machine, did_you_mean};
 use crate::model::counted;
@@ -28,7 +28,7 @@ impl Style {
 }
 
 /// All findings and a summary line.
-pub(super) fn text(report: &Report, machine: &dyn Machine, style: Style) -> String {
+pub(super) fn text(report: &CheckReport, machine: &dyn Machine, style: Style) -> String {
     let mut text = String::new();
     let mut texts = Texts::new(machine);
     for finding in &report.findings {
@@ -95,7 +95,7 @@ fn drawn(excerpt: Option<&Excerpt>, severity: Severity, style: Style) -> String 
 }
 
 /// `2 errors, 1 warning`, and the number of programs if the configuration can be run.
-fn summary(report: &Report) -> String {
+fn summary(report: &CheckReport) -> String {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let mut parts =

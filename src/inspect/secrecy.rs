@@ -3,7 +3,7 @@
 //! Messages of `config` contain no passwords. But reports also show lines that it could not parse, so
 //! anything named like a secret counts as one.
 
-use super::findings::{Finding, Report};
+use super::findings::{CheckReport, Finding};
 use crate::config::options::{OptionDoc, SectionKind, ValueType};
 
 /// Shown instead of a secret.
@@ -41,7 +41,7 @@ pub(super) fn known_option(finding: &Finding) -> Option<&'static OptionDoc> {
 
 /// Removes secrets from the messages of a report: the variables of a program may contain anything, and names
 /// in a message may have been expanded.
-pub(super) fn without_secrets(report: Report) -> Report {
+pub(super) fn without_secrets(report: CheckReport) -> CheckReport {
     let findings = report.findings.into_iter().map(|finding| {
         let is_pairs = known_option(&finding).is_some_and(|option| option.value == ValueType::Pairs);
         let message = match finding.message.split_once(QUOTATION) {
@@ -50,7 +50,7 @@ pub(super) fn without_secrets(report: Report) -> Report {
         };
         Finding { message, ..finding }
     });
-    Report { findings: findings.collect(), ..report }
+    CheckReport { findings: findings.collect(), ..report }
 }
 
 #[cfg(test)]

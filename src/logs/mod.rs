@@ -35,7 +35,7 @@ pub use moment::{access_time, rfc3339};
 pub use own::{OWN_LABEL, OwnForm};
 pub use prefix::LABEL_WIDTH_MAX;
 pub use ring::Ring;
-pub use rotation::{Rotation, Step};
+pub use rotation::{Rotation, RotationStep};
 pub use shape::Shaper;
 pub use syslog::{SYSLOG_TEXT_BYTES_MAX, severity, syslog_message};
 pub use target::{PathTarget, place};

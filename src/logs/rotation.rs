@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// One step of a rotation; after the last step the file is opened again, empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RotationStep {
     /// Replaces the file of the new name. A missing old name is not an error, and then nothing is replaced.
     Rename(PathBuf, PathBuf),
     /// Without backups the file is truncated.
@@ -68,15 +68,15 @@ impl Rotation {
 
     /// The steps of a rotation, in order.
     #[must_use]
-    pub fn plan(&self, path: &Path) -> Vec<Step> {
+    pub fn plan(&self, path: &Path) -> Vec<RotationStep> {
         let numbered = |n: u32| match n {
             0 => path.to_owned(),
             n => PathBuf::from(format!("{}.{n}", path.display())),
         };
         if self.backups == 0 {
-            return vec![Step::Truncate];
+            return vec![RotationStep::Truncate];
         }
-        (0..self.backups).rev().map(|n| Step::Rename(numbered(n), numbered(n + 1))).collect()
+        (0..self.backups).rev().map(|n| RotationStep::Rename(numbered(n), numbered(n + 1))).collect()
     }
 }
 
@@ -104,12 +104,12 @@ mod tests {
             .plan(Path::new("/l/x.log"))
             .iter()
             .map(|step| match step {
-                Step::Rename(from, to) => format!("{}>{}", from.display(), to.display()),
-                Step::Truncate => "truncate".to_owned(),
+                RotationStep::Rename(from, to) => format!("{}>{}", from.display(), to.display()),
+                RotationStep::Truncate => "truncate".to_owned(),
             })
             .collect();
         assert_eq!(names, ["/l/x.log.2>/l/x.log.3", "/l/x.log.1>/l/x.log.2", "/l/x.log>/l/x.log.1"]);
-        assert_eq!(Rotation::new(1, 0, 0).plan(Path::new("x")), [Step::Truncate]);
-        assert_eq!(Rotation::new(1, -1, 0).plan(Path::new("x")), [Step::Truncate]);
+        assert_eq!(Rotation::new(1, 0, 0).plan(Path::new("x")), [RotationStep::Truncate]);
+        assert_eq!(Rotation::new(1, -1, 0).plan(Path::new("x")), [RotationStep::Truncate]);
     }
 }

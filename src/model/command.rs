@@ -136,7 +136,7 @@ pub enum Command {
     /// Which active process depends on which.
     GetGraph,
     /// Bytes of a log.
-    ReadLog(LogOf, Reading),
+    ReadLog(LogOf, LogRange),
     /// Find a log in order to follow it. Accepted in any state.
     FollowLog(LogOf),
     /// Empty the supervisor's own log.
@@ -273,7 +273,7 @@ pub enum LogOf {
 
 /// The requested part of a log, by Supervisor's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reading {
+pub enum LogRange {
     /// From an offset; a negative one counts from the end.
     Range {
         /// In bytes.

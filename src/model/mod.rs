@@ -30,8 +30,8 @@ mod time;
 
 pub use child::{ChildId, TaskId};
 pub use command::{
-    BatchLimits, BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, Namespec, ProcessDetails,
-    ProcessInfo, Reading, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
+    BatchLimits, BulkRow, Channel, Command, ConfigInfo, Fault, FaultCode, LogOf, LogRange, Namespec,
+    ProcessDetails, ProcessInfo, Reply, SUCCESS, SignalRequest, Ticket, UpdateRow, Updated, Wait,
 };
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use difference::{ConfigChange, GroupDifference, OptionDifference, ProcessDifference, UpdateAction};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::warning::Warning;
-use crate::logs::{Loss, Rotation, Step};
+use crate::logs::{Loss, Rotation, RotationStep};
 use crate::model::{Mono, counted};
 use crate::sys::files::{is_file_at, is_removed, is_same_file, open_log};
 
@@ -144,12 +144,12 @@ impl LogFile {
     fn shift(&mut self, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
         for step in self.rotation.plan(&self.path) {
             match step {
-                Step::Rename(from, to) => match replace(&from, &to) {
+                RotationStep::Rename(from, to) => match replace(&from, &to) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(()) => moved.push((from, to)),
                     Err(_) => {}
                 },
-                Step::Truncate => self.file.set_len(0)?,
+                RotationStep::Truncate => self.file.set_len(0)?,
             }
         }
         Ok(())

@@ -43,7 +43,7 @@ enum Shape {
 
 /// How the name before a line looks with `log_format=prefix`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column<'a> {
+pub(super) struct NamePrefix<'a> {
     pub(super) name: &'a str,
     pub(super) width: usize,
     pub(super) colour: Option<u64>,
@@ -113,11 +113,11 @@ impl Outlet {
     }
 
     /// Formats lines from now on, as the process that writes them is known.
-    pub(super) fn format_as(&mut self, speaker: &Speaker<'_>, column: Column<'_>) {
+    pub(super) fn format_as(&mut self, speaker: &Speaker<'_>, column: NamePrefix<'_>) {
         if matches!(self.sink, Sink::Nowhere) {
             return;
         }
-        let (Column { name, width, colour }, form) = (column, self.form);
+        let (NamePrefix { name, width, colour }, form) = (column, self.form);
         let shaper = match form.format {
             LogFormat::Raw => return,
             LogFormat::Prefix => Shaper::prefix(name, width, colour, form.timestamp),

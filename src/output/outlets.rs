@@ -4,7 +4,7 @@ use std::io;
 
 use super::destinations::Destinations;
 use super::ids::StreamId;
-use super::outlet::{Column, Outlet};
+use super::outlet::{NamePrefix, Outlet};
 use super::stream::Purpose;
 use super::warning::Warning;
 use crate::logs::Speaker;
@@ -89,7 +89,7 @@ pub(super) fn format_as(
 ) {
     let is_coloured = outlet.sink().is_terminal(destinations) && may_be_coloured();
     let colour = is_coloured.then_some(id.process.0);
-    let column = Column { name: &label(spec), width, colour };
+    let column = NamePrefix { name: &label(spec), width, colour };
     let speaker = Speaker { program: &spec.name, group: &spec.group, channel: id.channel, pid: pid.0 };
     outlet.format_as(&speaker, column);
 }

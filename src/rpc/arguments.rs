@@ -1,6 +1,6 @@
 //! Parameters of a call, checked against the signature of its method.
 
-use crate::model::{Fault, FaultCode, LogLevel, Namespec, Reading, Signal, SignalRequest, Wait};
+use crate::model::{Fault, FaultCode, LogLevel, LogRange, Namespec, Signal, SignalRequest, Wait};
 use crate::xmlrpc::Value;
 
 use super::methods::Param;
@@ -72,12 +72,12 @@ impl<'a> Arguments<'a> {
         number.ok_or_else(|| self.mistyped(place))
     }
 
-    pub(super) fn range(&self, place: usize) -> Result<Reading, Fault> {
-        Ok(Reading::Range { offset: self.number(place)?, length: self.number(place + 1)? })
+    pub(super) fn range(&self, place: usize) -> Result<LogRange, Fault> {
+        Ok(LogRange::Range { offset: self.number(place)?, length: self.number(place + 1)? })
     }
 
-    pub(super) fn tail(&self, place: usize) -> Result<Reading, Fault> {
-        Ok(Reading::Tail { offset: self.number(place)?, length: self.number(place + 1)? })
+    pub(super) fn tail(&self, place: usize) -> Result<LogRange, Fault> {
+        Ok(LogRange::Tail { offset: self.number(place)?, length: self.number(place + 1)? })
     }
 
     /// Supervisor accepts any value that Python considers true; scripts send 0 and 1.

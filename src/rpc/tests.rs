@@ -6,20 +6,20 @@ use super::methods::Kind;
 use super::*;
 use crate::model::{
     AutoRestart, BatchLimits, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf,
-    LogTarget, Namespace, Namespec, ProcessInfo, ProcessSpec, ProcessState, Reading, Reply, RpcInterface,
+    LogRange, LogTarget, Namespace, Namespec, ProcessInfo, ProcessSpec, ProcessState, Reply, RpcInterface,
     Signal, StreamSpec, SupervisorState, UpdateRow, Updated, Wait,
 };
 use crate::xmlrpc::decode_response;
 
-fn range(offset: i64, length: i64) -> Reading {
-    Reading::Range { offset, length }
+fn range(offset: i64, length: i64) -> LogRange {
+    LogRange::Range { offset, length }
 }
 
-fn tail(offset: i64, length: i64) -> Reading {
-    Reading::Tail { offset, length }
+fn tail(offset: i64, length: i64) -> LogRange {
+    LogRange::Tail { offset, length }
 }
 
-fn log_of(channel: Channel, reading: Reading) -> Command {
+fn log_of(channel: Channel, reading: LogRange) -> Command {
     Command::ReadLog(LogOf::Process(Namespec::split("g:a"), channel), reading)
 }
 

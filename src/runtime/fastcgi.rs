@@ -15,7 +15,7 @@ use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
 use crate::supervise::NotSpawned;
 use crate::sys::names::HostNames;
 use crate::sys::sockets::{ListenError, ListeningSocket};
-use crate::sys::spawn::Stdin;
+use crate::sys::spawn::ChildStdin;
 use crate::sys::users::{own_id, own_name};
 
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub(super) struct SharedSockets {
 
 impl SharedSockets {
     /// The standard input of a process.
-    pub(super) fn stdin(&self, process: ProcessId) -> Stdin<'_> {
+    pub(super) fn stdin(&self, process: ProcessId) -> ChildStdin<'_> {
         let socket = self.held.get(&process).and_then(|held| self.by_url.get(&held.url()));
-        socket.map_or(Stdin::Pipe, |shared| Stdin::Socket(shared.listener.as_fd()))
+        socket.map_or(ChildStdin::Pipe, |shared| ChildStdin::Socket(shared.listener.as_fd()))
     }
 
     /// The URL of the socket that the process was the last to hold, which is closed now.

@@ -8,7 +8,7 @@ use super::Shell;
 use crate::logs::{
     Ring, WINDOW_BYTES_MAX, Window, cut_off_before, read_window, tail_window, whole_characters,
 };
-use crate::model::{Channel, Fault, FaultCode, LogLevel, LogTarget, ProcessId, Reading, Reply};
+use crate::model::{Channel, Fault, FaultCode, LogLevel, LogRange, LogTarget, ProcessId, Reply};
 use crate::output::{OWN_LOG, StreamId};
 use crate::sys::files::open_to_read;
 
@@ -17,7 +17,7 @@ impl Shell {
     pub(super) fn read_log(
         &self,
         of: Option<(ProcessId, Channel)>,
-        reading: Reading,
+        reading: LogRange,
     ) -> Result<Reply, Fault> {
         let id = of.map_or(OWN_LOG, |(process, channel)| StreamId { process, channel });
         if let Some(ring) = self.output.ring(id) {
@@ -28,11 +28,11 @@ impl Shell {
             Some((process, channel)) => self.log_path(process, channel),
         };
         match (existing(path), reading) {
-            (Ok(path), Reading::Range { offset, length }) => read_range(&path, offset, length),
-            (Ok(path), Reading::Piece { offset, length }) => read_piece(&path, offset, length),
-            (Err(fault), Reading::Range { .. } | Reading::Piece { .. }) => Err(fault),
-            (Ok(path), Reading::Tail { offset, length }) => Ok(read_tail(&path, offset, length)),
-            (Err(_), Reading::Tail { .. }) => Ok(nothing_at(0)),
+            (Ok(path), LogRange::Range { offset, length }) => read_range(&path, offset, length),
+            (Ok(path), LogRange::Piece { offset, length }) => read_piece(&path, offset, length),
+            (Err(fault), LogRange::Range { .. } | LogRange::Piece { .. }) => Err(fault),
+            (Ok(path), LogRange::Tail { offset, length }) => Ok(read_tail(&path, offset, length)),
+            (Err(_), LogRange::Tail { .. }) => Ok(nothing_at(0)),
         }
     }
 
@@ -82,19 +82,19 @@ fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
 }
 
 /// COMPAT: Supervisor can only read regular files; here the last bytes of other logs are kept.
-fn read_ring(ring: &Ring, reading: Reading) -> Result<Reply, Fault> {
+fn read_ring(ring: &Ring, reading: LogRange) -> Result<Reply, Fault> {
     let size = ring.size();
     let text = |window| String::from_utf8_lossy(&ring.read(window)).into_owned();
     match reading {
-        Reading::Range { offset, length } => {
+        LogRange::Range { offset, length } => {
             let window = read_window(size, offset, length);
             window.map(text).map(Reply::Text).ok_or_else(|| Fault::bare(FaultCode::BadArguments))
         }
-        Reading::Tail { offset, length } => {
+        LogRange::Tail { offset, length } => {
             let (window, overflow) = tail_window(size, offset, length);
             Ok(Reply::Tail { text: text(window), offset: size, overflow })
         }
-        Reading::Piece { offset, length } => {
+        LogRange::Piece { offset, length } => {
             let window = piece_window((ring.start(), size), offset, length);
             Ok(piece(&ring.read(window), window.start, offset))
         }

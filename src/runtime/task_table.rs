@@ -365,7 +365,7 @@ mod tests {
     use super::*;
     use crate::model::{ExitStatus, ProcessId, TaskId};
     use crate::sys::groups::members_of;
-    use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, spawn};
+    use crate::sys::spawn::{Attributes, ChildStdin, Descriptors, Program, spawn};
 
     const START: Mono = Mono(Duration::ZERO);
 
@@ -390,7 +390,7 @@ mod tests {
             let program =
                 Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
             let (pid, ends) =
-                spawn(&program, &Attributes::default(), Descriptors::piped(Stdin::Empty, true).unwrap())
+                spawn(&program, &Attributes::default(), Descriptors::piped(ChildStdin::Empty, true).unwrap())
                     .unwrap();
             self.tasks.add(child, pid, START, timeout, ends.stdout);
             pid

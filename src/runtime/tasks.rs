@@ -14,7 +14,7 @@ use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, 
 use crate::output::Wanted;
 use crate::python::quote;
 use crate::supervise::{Input, NotSpawned, Task, TaskEnd};
-use crate::sys::spawn::{Attributes, Descriptors, Program, Stdin, Terminal, spawn};
+use crate::sys::spawn::{Attributes, ChildStdin, Descriptors, Program, Terminal, spawn};
 use crate::sys::spawn_failures;
 
 impl Shell {
@@ -109,7 +109,7 @@ impl Shell {
         let pipes = if spec.inherits_stdio {
             Descriptors::ours(Terminal::Background)
         } else {
-            Descriptors::piped(Stdin::Empty, spec.redirect_stderr)
+            Descriptors::piped(ChildStdin::Empty, spec.redirect_stderr)
         };
         let (pid, ends) = match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes)) {
             Ok(started) => started,
@@ -147,7 +147,7 @@ type PreparedTask = (Program, Attributes);
 
 /// Starts a program with captured output.
 fn start_captured((program, attributes): &PreparedTask) -> io::Result<(Pid, Option<OwnedFd>)> {
-    let (pid, ends) = spawn(program, attributes, Descriptors::piped(Stdin::Empty, true)?)?;
+    let (pid, ends) = spawn(program, attributes, Descriptors::piped(ChildStdin::Empty, true)?)?;
     Ok((pid, ends.stdout))
 }
 

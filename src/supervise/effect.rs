@@ -12,7 +12,7 @@ use super::task::OpenTasks;
 use super::{AfterStop, KillTarget, ReadFor, Task};
 use crate::events::Event;
 use crate::model::{
-    Channel, ChildId, EventTypes, Fault, LimitOption, LogLevel, Pid, Principal, Probe, ProcessId, Reading,
+    Channel, ChildId, EventTypes, Fault, LimitOption, LogLevel, LogRange, Pid, Principal, Probe, ProcessId,
     Reply, Signal, SocketSpec, TaskId, Ticket,
 };
 
@@ -125,7 +125,7 @@ pub enum Effect {
         /// Whose log; `None` is the supervisor's own.
         of: Option<(ProcessId, Channel)>,
         /// Which bytes.
-        reading: Reading,
+        reading: LogRange,
     },
     /// Empty the supervisor's own log; answer with [`Input::LogRead`].
     ClearLog {

@@ -3,10 +3,10 @@
 use super::commands::{Found, bad_name};
 use super::operations::{Form, Goal, Row};
 use super::{Effect, Effects, Supervisor, Turn};
-use crate::model::{Channel, Fault, LogOf, Namespec, ProcessId, Reading, Reply, Ticket};
+use crate::model::{Channel, Fault, LogOf, LogRange, Namespec, ProcessId, Reply, Ticket};
 
 impl Supervisor {
-    pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: Reading, out: &mut Effects) {
+    pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: LogRange, out: &mut Effects) {
         match self.owner(&log) {
             Ok(of) => out.push(Effect::ReadLog { ticket, of, reading }),
             Err(fault) => out.reply(ticket, Err(fault)),

@@ -18,7 +18,7 @@ pub const ENVIRON_BYTES_MAX: u64 = 128 * 1024;
 
 /// A process that is not a zombie.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundChild {
     /// Its process group.
     pub group: Pid,
     /// How long ago it was forked, at most a tick more than that.
@@ -55,10 +55,10 @@ pub(super) fn children_of(pid: Pid, threads_left: &mut usize) -> Vec<Pid> {
 
 /// The properties of a live process.
 #[must_use]
-pub fn look_at(pid: Pid) -> Option<Found> {
+pub fn look_at(pid: Pid) -> Option<FoundChild> {
     let stat = ProcStat::read(pid).ok().filter(|stat| !stat.is_zombie())?;
     let began = Duration::from_millis(stat.start_ticks.saturating_mul(1000 / TICKS_PER_SEC));
-    Some(Found { group: stat.group, age: since_boot().saturating_sub(began), name: stat.name })
+    Some(FoundChild { group: stat.group, age: since_boot().saturating_sub(began), name: stat.name })
 }
 
 /// The maximum number of generations between a process and an ancestor.

@@ -129,7 +129,7 @@ extern "C" fn enter(argument: *mut c_void) -> c_int {
 mod tests {
     use std::path::Path;
 
-    use super::super::spawn::{Attributes, Descriptors, Program, Stdin};
+    use super::super::spawn::{Attributes, ChildStdin, Descriptors, Program};
     use super::super::spawn_failures;
     use super::*;
 
@@ -139,7 +139,7 @@ mod tests {
         // The longest way: each step, and a report of the last one.
         let program = Program::new(Path::new("/nodir/none"), &["none"], std::env::vars()).unwrap();
         let attributes = Attributes::new(None, Some(0o022), None).unwrap();
-        let (_parent, descriptors) = Descriptors::piped(Stdin::Empty, true).unwrap().assign().unwrap();
+        let (_parent, descriptors) = Descriptors::piped(ChildStdin::Empty, true).unwrap().assign().unwrap();
         spawn_failures::prepare();
         let mut stack = ChildStack([MaybeUninit::new(UNUSED); _]);
         let before = kernel_signals::block(kernel_signals::ALL).unwrap();

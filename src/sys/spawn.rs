@@ -204,7 +204,7 @@ impl Attributes {
 
 /// The standard input of a child.
 #[derive(Clone, Copy, Debug)]
-pub enum Stdin<'a> {
+pub enum ChildStdin<'a> {
     /// A pipe from us.
     Pipe,
     /// Empty input: reading returns the end of file at once, even without /dev/null.
@@ -269,11 +269,11 @@ impl Descriptors {
     ///
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn piped(stdin: Stdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
+    pub fn piped(stdin: ChildStdin<'_>, redirect_stderr: bool) -> io::Result<Self> {
         let (stdin_read, stdin_write) = match stdin {
-            Stdin::Pipe => pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (read, Some(write)))?,
-            Stdin::Empty => pipe_with(PipeFlags::CLOEXEC).map(|(read, _)| (read, None))?,
-            Stdin::Socket(socket) => (socket.try_clone_to_owned()?, None),
+            ChildStdin::Pipe => pipe_with(PipeFlags::CLOEXEC).map(|(read, write)| (read, Some(write)))?,
+            ChildStdin::Empty => pipe_with(PipeFlags::CLOEXEC).map(|(read, _)| (read, None))?,
+            ChildStdin::Socket(socket) => (socket.try_clone_to_owned()?, None),
         };
         let (stdout_read, stdout_write) = pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr_read, stderr_write) = if redirect_stderr {
@@ -285,7 +285,7 @@ impl Descriptors {
         for fd in [&stdout_read].into_iter().chain(&stdin_write).chain(&stderr_read) {
             fcntl_setfl(fd, OFlags::NONBLOCK)?;
         }
-        let is_socket = matches!(stdin, Stdin::Socket(_));
+        let is_socket = matches!(stdin, ChildStdin::Socket(_));
         let parent = ParentEnds {
             stdin: stdin_write.map(kept),
             stdout: Some(kept(stdout_read)),

@@ -7,7 +7,7 @@ use crate::model::{BulkRow, Command, Fault, FaultCode, Namespec, Reply, Wait, Wa
 const NAMED_MAX: usize = 5;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Action {
+pub(super) enum PageAction {
     Refresh,
     StopAll,
     RestartAll,
@@ -46,7 +46,7 @@ fn failure(BulkRow { name, group, outcome }: &BulkRow) -> Option<String> {
     Some(format!("{}: {}", Namespec::join(group, name), why_not_started(fault)))
 }
 
-impl Action {
+impl PageAction {
     /// The action of this name. COMPAT: Supervisor answers others with a traceback in its log.
     pub(super) fn parse(name: &str, process: Option<&str>) -> Result<Self, String> {
         let of = match (name, process) {

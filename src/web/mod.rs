@@ -25,7 +25,7 @@ mod tests;
 use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
 use crate::model::{Command, Fault, FaultCode, Grant, Namespec, Reply, Wall};
 
-use action::{Action, Progress};
+use action::{PageAction, Progress};
 use pages::Tail;
 
 /// The maximum size of a message: it is part of a URL, which has limits of its own.
@@ -55,7 +55,7 @@ enum PagePurpose {
     ShowStatus { message: Option<String> },
     ShowTail(Tail),
     ShowProcess(String),
-    Act(Action),
+    Act(PageAction),
 }
 
 /// Handles a request for anything except the API and log streams. Files have not changed since `unix_secs`,
@@ -90,7 +90,7 @@ fn index(request: &Request) -> Answer {
         }));
     };
     let process = field(request, "processname");
-    match Action::parse(&name, process.as_deref()) {
+    match PageAction::parse(&name, process.as_deref()) {
         Err(text) => Answer::Now(pages::bad_request(&text)),
         Ok(action) if action.changes_something() && !is_trusted(request) => {
             Answer::Now(pages::refusal(&name, process.as_deref()))
@@ -152,7 +152,7 @@ impl PageRequest {
     /// Whether to continue even if the client has disconnected: a restart must not end after the stop.
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
-        matches!(self.purpose, PagePurpose::Act(Action::RestartAll | Action::Restart(_)))
+        matches!(self.purpose, PagePurpose::Act(PageAction::RestartAll | PageAction::Restart(_)))
     }
 
     /// The response to a client, with the links to what it may do.

@@ -2,7 +2,7 @@
 
 use crate::http::{Response, http_date, percent_encode};
 use crate::model::{
-    Channel, Command, Fault, FaultCode, Grant, LogOf, Namespec, ProcessInfo, ProcessState, Reading, Reply,
+    Channel, Command, Fault, FaultCode, Grant, LogOf, LogRange, Namespec, ProcessInfo, ProcessState, Reply,
     SUPERVISOR_VERSION,
 };
 
@@ -55,7 +55,7 @@ pub(super) fn status(processes: &[ProcessInfo], message: Option<&str>, grant: Gr
         format!(
             "<table>\n<thead>\n<tr><th class=\"state\" scope=\"col\">State</th>\
              <th class=\"desc\" scope=\"col\">Description</th><th class=\"name\" scope=\"col\">Name</th>\
-             <th class=\"action\" scope=\"col\">Action</th></tr>\n</thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
+             <th class=\"action\" scope=\"col\">PageAction</th></tr>\n</thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
         )
     };
     live_page("Supervisor Status", "js/status.js", &status_body(message, &format!("{buttons}{table}")))
@@ -210,7 +210,7 @@ impl Tail {
         };
         let log = LogOf::Process(Namespec::split(self.process.as_deref()?), channel);
         // One byte more than is shown, to know whether there is more.
-        Some(Command::ReadLog(log, Reading::Range { offset: -self.bytes - 1, length: 0 }))
+        Some(Command::ReadLog(log, LogRange::Range { offset: -self.bytes - 1, length: 0 }))
     }
 
     /// Takes the first result, which decides whether there is a second command.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
-    BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, Namespec, Pid, ProcessDetails,
-    ProcessInfo, ProcessSpec, ProcessState, Reading, Transition, Wait,
+    BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec, Pid,
+    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, Wait,
 };
 
 const BEGAN: i64 = 784_111_777;
@@ -460,7 +460,7 @@ fn the_tail_page_shows_the_end_of_a_log_or_why_not() {
         let offsets: Vec<_> = commands
             .iter()
             .map(|command| match command {
-                Command::ReadLog(_, Reading::Range { offset, length: 0 }) => *offset,
+                Command::ReadLog(_, LogRange::Range { offset, length: 0 }) => *offset,
                 other => panic!("{other:?}"),
             })
             .collect();

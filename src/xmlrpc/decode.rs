@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 
 use super::Value;
-use super::document::{DEPTH_MAX, DecodeError, Document, Token, is_blank};
+use super::document::{DEPTH_MAX, DecodeError, Token, XmlDocument, is_blank};
 
 /// A method name and parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Call {
 ///
 /// If the bytes are not an XML-RPC call. The reference answers such requests with HTTP status 400.
 pub fn decode_call(xml: &[u8]) -> Result<Call, DecodeError> {
-    let mut document = Document::new(xml)?;
+    let mut document = XmlDocument::new(xml)?;
     let mut call = Call { method: String::new(), params: Vec::new() };
     document.open("methodCall")?;
     while let Some(tag) = document.child()? {
@@ -43,7 +43,7 @@ pub fn decode_call(xml: &[u8]) -> Result<Call, DecodeError> {
 ///
 /// If the bytes are not an XML-RPC reply.
 pub fn decode_response(xml: &[u8]) -> Result<Result<Value, (i32, String)>, DecodeError> {
-    let mut document = Document::new(xml)?;
+    let mut document = XmlDocument::new(xml)?;
     document.open("methodResponse")?;
     let answer = match document.child()? {
         Some("params") => Ok(only(params(&mut document)?)?),
@@ -57,7 +57,7 @@ pub fn decode_response(xml: &[u8]) -> Result<Result<Value, (i32, String)>, Decod
 }
 
 /// The rest of `<params>`.
-fn params(document: &mut Document<'_>) -> Result<Vec<Value>, DecodeError> {
+fn params(document: &mut XmlDocument<'_>) -> Result<Vec<Value>, DecodeError> {
     let mut params = Vec::new();
     while let Some(tag) = document.child()? {
         if tag != "param" {
@@ -78,7 +78,7 @@ fn only(mut params: Vec<Value>) -> Result<Value, DecodeError> {
 }
 
 /// The rest of `<fault>`.
-fn fault(document: &mut Document<'_>) -> Result<(i32, String), DecodeError> {
+fn fault(document: &mut XmlDocument<'_>) -> Result<(i32, String), DecodeError> {
     document.open("value")?;
     let fault = value(document, 1)?;
     document.close()?;
@@ -90,7 +90,7 @@ fn fault(document: &mut Document<'_>) -> Result<(i32, String), DecodeError> {
 /// The rest of `<value>`: one element for the type, or only text, which is a string.
 ///
 /// Recurses into nested values, at most [`DEPTH_MAX`] deep.
-fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError> {
+fn value(document: &mut XmlDocument<'_>, depth: usize) -> Result<Value, DecodeError> {
     if depth > DEPTH_MAX {
         return Err(DecodeError::TooDeep);
     }
@@ -111,7 +111,7 @@ fn value(document: &mut Document<'_>, depth: usize) -> Result<Value, DecodeError
 }
 
 /// The rest of the element for the type.
-fn typed(document: &mut Document<'_>, kind: &'static str, depth: usize) -> Result<Value, DecodeError> {
+fn typed(document: &mut XmlDocument<'_>, kind: &'static str, depth: usize) -> Result<Value, DecodeError> {
     match kind {
         "string" => Ok(Value::String(document.text()?.into_owned())),
         "int" | "i4" | "i8" => parsed(document, kind).map(Value::Int),
@@ -126,7 +126,10 @@ fn typed(document: &mut Document<'_>, kind: &'static str, depth: usize) -> Resul
     }
 }
 
-fn parsed<T: std::str::FromStr>(document: &mut Document<'_>, kind: &'static str) -> Result<T, DecodeError> {
+fn parsed<T: std::str::FromStr>(
+    document: &mut XmlDocument<'_>,
+    kind: &'static str,
+) -> Result<T, DecodeError> {
     document.text()?.trim().parse().map_err(|_| DecodeError::BadValue(kind))
 }
 
@@ -137,7 +140,7 @@ fn base64(text: &str) -> Result<Vec<u8>, DecodeError> {
 }
 
 /// The rest of `<array>`.
-fn array(document: &mut Document<'_>, depth: usize) -> Result<Vec<Value>, DecodeError> {
+fn array(document: &mut XmlDocument<'_>, depth: usize) -> Result<Vec<Value>, DecodeError> {
     let mut items = Vec::new();
     document.open("data")?;
     while let Some(tag) = document.child()? {
@@ -152,7 +155,7 @@ fn array(document: &mut Document<'_>, depth: usize) -> Result<Vec<Value>, Decode
 
 /// The rest of `<struct>`.
 fn members(
-    document: &mut Document<'_>,
+    document: &mut XmlDocument<'_>,
     depth: usize,
 ) -> Result<Vec<(Cow<'static, str>, Value)>, DecodeError> {
     let mut members = Vec::new();

@@ -86,11 +86,11 @@ pub(super) enum Token<'a> {
 }
 
 /// A document that is being read.
-pub(super) struct Document<'a> {
+pub(super) struct XmlDocument<'a> {
     xml: Reader<&'a [u8]>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> XmlDocument<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let text = str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
         let mut xml = Reader::from_str(text);

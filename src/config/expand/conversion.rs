@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::names::Value;
+use super::names::NameValue;
 use crate::python::{quote, quote_ascii};
 
 /// The maximum width and precision: `%(x)999999999d` must not fill the memory.
@@ -34,15 +34,15 @@ pub(super) struct Conversion {
 
 impl Conversion {
     /// The text of a value, or why it can't be converted; `None` if the conversion does not exist.
-    pub(super) fn apply(self, value: Value<'_>) -> Option<Result<Cow<'_, str>, String>> {
-        if let ('s', Value::Text(text), 0, None) = (self.kind, value, self.width, self.precision) {
+    pub(super) fn apply(self, value: NameValue<'_>) -> Option<Result<Cow<'_, str>, String>> {
+        if let ('s', NameValue::Text(text), 0, None) = (self.kind, value, self.width, self.precision) {
             return Some(Ok(Cow::Borrowed(text)));
         }
         Some(self.made(value)?.map(Cow::Owned))
     }
 
     /// The general case.
-    fn made(self, value: Value<'_>) -> Option<Result<String, String>> {
+    fn made(self, value: NameValue<'_>) -> Option<Result<String, String>> {
         let precision = self.precision.unwrap_or(6);
         Some(match self.kind {
             's' | 'r' | 'a' => Ok(self.text(value)),
@@ -55,19 +55,19 @@ impl Conversion {
         })
     }
 
-    fn number(self, value: Value<'_>) -> Result<i64, String> {
+    fn number(self, value: NameValue<'_>) -> Result<i64, String> {
         match value {
-            Value::Number(number) => Ok(number),
-            Value::Text(_) => Err(format!("%{} format: a number is required, not a text", self.kind)),
+            NameValue::Number(number) => Ok(number),
+            NameValue::Text(_) => Err(format!("%{} format: a number is required, not a text", self.kind)),
         }
     }
 
-    fn text(self, value: Value<'_>) -> String {
+    fn text(self, value: NameValue<'_>) -> String {
         let text = match (value, self.kind) {
-            (Value::Number(number), _) => number.to_string(),
-            (Value::Text(text), 'r') => quote(text),
-            (Value::Text(text), 'a') => quote_ascii(text),
-            (Value::Text(text), _) => text.to_owned(),
+            (NameValue::Number(number), _) => number.to_string(),
+            (NameValue::Text(text), 'r') => quote(text),
+            (NameValue::Text(text), 'a') => quote_ascii(text),
+            (NameValue::Text(text), _) => text.to_owned(),
         };
         match self.precision {
             Some(length) => self.padded(&text.chars().take(length).collect::<String>()),
@@ -75,10 +75,10 @@ impl Conversion {
         }
     }
 
-    fn character(self, value: Value<'_>) -> Result<String, String> {
+    fn character(self, value: NameValue<'_>) -> Result<String, String> {
         let single = match value {
-            Value::Number(code) => u32::try_from(code).ok().and_then(char::from_u32),
-            Value::Text(text) => text.chars().next().filter(|c| c.len_utf8() == text.len()),
+            NameValue::Number(code) => u32::try_from(code).ok().and_then(char::from_u32),
+            NameValue::Text(text) => text.chars().next().filter(|c| c.len_utf8() == text.len()),
         };
         let single = single.ok_or("%c format: a single character is required")?;
         Ok(self.padded(single.encode_utf8(&mut [0; 4])))

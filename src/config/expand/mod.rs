@@ -8,5 +8,5 @@ mod names;
 mod template;
 
 pub(crate) use names::variables_in;
-pub use names::{Names, Value};
+pub use names::{NameValue, Names};
 pub use template::{EXPANDED_BYTES_MAX, ExpandError, expand};

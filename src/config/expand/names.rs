@@ -4,7 +4,7 @@ use super::super::options::nearest;
 
 /// The value of a name.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum NameValue<'a> {
     /// All names except the two numbers.
     Text(&'a str),
     /// `process_num` and `numprocs`.
@@ -12,7 +12,7 @@ pub enum Value<'a> {
 }
 
 /// A name and its value.
-type Named<'a> = (&'static str, Value<'a>);
+type Named<'a> = (&'static str, NameValue<'a>);
 
 /// Names and their values, layered over those of an outer scope.
 ///
@@ -40,7 +40,7 @@ impl<'a> Names<'a> {
 
     /// Adds a name.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: Value<'a>) -> Self {
+    pub fn with(mut self, name: &'static str, value: NameValue<'a>) -> Self {
         match self.first {
             None => self.first = Some((name, value)),
             Some(_) => self.named.push((name, value)),
@@ -58,9 +58,9 @@ impl<'a> Names<'a> {
 
     /// The value of a name; inner scopes take precedence.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+    pub fn get(&self, name: &str) -> Option<NameValue<'a>> {
         match name.strip_prefix(VARIABLE_PREFIX) {
-            Some(variable) => self.scopes().find_map(|scope| scope.variable(variable)).map(Value::Text),
+            Some(variable) => self.scopes().find_map(|scope| scope.variable(variable)).map(NameValue::Text),
             None => self.scopes().find_map(|scope| scope.own(name)),
         }
     }
@@ -88,7 +88,7 @@ impl<'a> Names<'a> {
         nearest(known.iter().map(String::as_str), name).map(str::to_owned)
     }
 
-    fn own(&self, name: &str) -> Option<Value<'a>> {
+    fn own(&self, name: &str) -> Option<NameValue<'a>> {
         self.named().rev().find(|(known, _)| *known == name).map(|&(_, value)| value)
     }
 
@@ -128,16 +128,16 @@ mod tests {
     fn inner_scopes_win() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let (outside, inside) = ([pair("PATH", "/bin"), pair("HOME", "/")], [pair("PATH", "/opt")]);
-        let base = Names::default().with("here", Value::Text("/etc")).with_variables(&outside);
+        let base = Names::default().with("here", NameValue::Text("/etc")).with_variables(&outside);
         let names = Names::over(&base)
-            .with("here", Value::Text("/etc/conf.d"))
-            .with("numprocs", Value::Number(2))
+            .with("here", NameValue::Text("/etc/conf.d"))
+            .with("numprocs", NameValue::Number(2))
             .with_variables(&inside);
         for (name, expected) in [
-            ("here", Some(Value::Text("/etc/conf.d"))),
-            ("numprocs", Some(Value::Number(2))),
-            ("ENV_PATH", Some(Value::Text("/opt"))),
-            ("ENV_HOME", Some(Value::Text("/"))),
+            ("here", Some(NameValue::Text("/etc/conf.d"))),
+            ("numprocs", Some(NameValue::Number(2))),
+            ("ENV_PATH", Some(NameValue::Text("/opt"))),
+            ("ENV_HOME", Some(NameValue::Text("/"))),
             ("PATH", None),
             ("ENV_", None),
             ("ENV_here", None),

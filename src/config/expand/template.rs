@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::conversion::{Conversion, Flags, NUMBER_MAX};
-use super::names::{Names, VARIABLE_PREFIX, Value};
+use super::names::{NameValue, Names, VARIABLE_PREFIX};
 
 /// Why a text can't be expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,15 +162,15 @@ impl<'t> Cursor<'t> {
 
 /// The value of a name. After a variable's name `:-` gives a default for an unset or empty variable, and `:?`
 /// an error message, as in a shell.
-fn value_of<'n>(name: &'n str, names: &Names<'n>) -> Result<Value<'n>, ExpandError> {
+fn value_of<'n>(name: &'n str, names: &Names<'n>) -> Result<NameValue<'n>, ExpandError> {
     let unknown = || ExpandError::UnknownName(name.to_owned());
     let Some((variable, otherwise)) = name.split_once(':').filter(|_| names.get(name).is_none()) else {
         return names.get(name).ok_or_else(unknown);
     };
     let short = variable.strip_prefix(VARIABLE_PREFIX).ok_or_else(unknown)?;
     match (names.get(variable), otherwise.split_at_checked(1)) {
-        (Some(Value::Text(text)), Some(("-" | "?", _))) if !text.is_empty() => Ok(Value::Text(text)),
-        (_, Some(("-", instead))) => Ok(Value::Text(instead)),
+        (Some(NameValue::Text(text)), Some(("-" | "?", _))) if !text.is_empty() => Ok(NameValue::Text(text)),
+        (_, Some(("-", instead))) => Ok(NameValue::Text(instead)),
         (_, Some(("?", message))) => {
             let message = if message.is_empty() { "it is not set" } else { message };
             Err(ExpandError::Unset { variable: short.to_owned(), message: message.to_owned() })
@@ -191,14 +191,14 @@ mod tests {
         let environment = [("P", "50%"), ("Q", "%(n)d"), ("EMPTY", ""), ("A:-B", "named so")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let names = Names::default()
-            .with("n", Value::Number(31))
-            .with("m", Value::Number(-31))
-            .with("z", Value::Number(0))
-            .with("big", Value::Number(1_234_567))
-            .with("s", Value::Text("it'sé\n"))
-            .with("c", Value::Text("x"))
-            .with("a(b)", Value::Text("nested"))
-            .with("", Value::Text("nameless"))
+            .with("n", NameValue::Number(31))
+            .with("m", NameValue::Number(-31))
+            .with("z", NameValue::Number(0))
+            .with("big", NameValue::Number(1_234_567))
+            .with("s", NameValue::Text("it'sé\n"))
+            .with("c", NameValue::Text("x"))
+            .with("a(b)", NameValue::Text("nested"))
+            .with("", NameValue::Text("nameless"))
             .with_variables(&environment);
         expand(template, &names).map(Cow::into_owned)
     }

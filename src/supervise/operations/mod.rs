@@ -22,7 +22,7 @@ use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
 use rows::SettledRow;
-pub(super) use rows::{Form, Goal, Outcome, Row};
+pub(super) use rows::{Form, Goal, Row, RowOutcome};
 use shutdown::Shutdown;
 use update::Update;
 
@@ -139,7 +139,7 @@ impl Operations {
         &mut self,
         now: Mono,
         process: &Process,
-        mut outcome: impl FnMut(&mut Row) -> Option<Outcome>,
+        mut outcome: impl FnMut(&mut Row) -> Option<RowOutcome>,
     ) -> Vec<OperationId> {
         let Some(ids) = self.by_process.get_mut(&process.id) else { return Vec::new() };
         let mut complete = Vec::new();
@@ -202,7 +202,7 @@ impl Supervisor {
         &mut self,
         turn: &Turn,
         id: ProcessId,
-        mut outcome: impl FnMut(&mut Row, &Process) -> Option<Outcome>,
+        mut outcome: impl FnMut(&mut Row, &Process) -> Option<RowOutcome>,
         out: &mut Effects,
     ) {
         let Some(process) = self.processes.get(id) else { return };

@@ -35,7 +35,7 @@ pub(in crate::supervise) enum Goal {
 }
 
 /// The outcome of a row.
-pub(in crate::supervise) type Outcome = Result<(), Fault>;
+pub(in crate::supervise) type RowOutcome = Result<(), Fault>;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::supervise) struct Row {
@@ -57,7 +57,7 @@ pub(super) struct SettledRow {
 }
 
 impl SettledRow {
-    pub(super) fn new(elapsed: Duration, place: usize, process: &Process, outcome: Outcome) -> Self {
+    pub(super) fn new(elapsed: Duration, place: usize, process: &Process, outcome: RowOutcome) -> Self {
         let interval = elapsed.as_nanos().div_ceil(INTERVAL.as_nanos());
         Self { process: process.id, interval, place, row: process.bulk_row(outcome) }
     }
@@ -82,7 +82,7 @@ impl Form {
 }
 
 impl Process {
-    pub(in crate::supervise) fn bulk_row(&self, outcome: Outcome) -> BulkRow {
+    pub(in crate::supervise) fn bulk_row(&self, outcome: RowOutcome) -> BulkRow {
         BulkRow { name: self.spec.name.clone(), group: self.spec.group.clone(), outcome }
     }
 }
@@ -90,7 +90,7 @@ impl Process {
 impl Row {
     /// The outcome of a row, or `None` while it is open. `failure` is the text of a signal that could
     /// not be sent just now.
-    pub(super) fn outcome(&self, process: &Process, failure: Option<&str>) -> Option<Outcome> {
+    pub(super) fn outcome(&self, process: &Process, failure: Option<&str>) -> Option<RowOutcome> {
         let refused = |code, text: &str| Some(Err(Fault::about(code, text)));
         match (self.goal, process.state()) {
             (Goal::Checked(_) | Goal::Signalled | Goal::Cleared | Goal::Written, _) => None,

@@ -32,7 +32,7 @@ struct Child {
 
 impl Child {
     fn start(argv: &[&str], attributes: &Attributes) -> Self {
-        let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+        let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
         let (pid, ends) = spawn(&program(argv), attributes, descriptors).unwrap();
         Self { pid, ends }
     }
@@ -112,7 +112,7 @@ fn child_has_the_descriptors_of_the_list_and_none_of_ours() {
         let [a, b, ours] = [&names[0], &names[1], &names[0]].map(|path| File::open(path).unwrap());
         // Each takes the number of the other: a naive assignment would close the second source.
         let (for_a, for_b) = (b.as_raw_fd(), a.as_raw_fd());
-        let descriptors = Descriptors::piped(Stdin::Empty, false).unwrap();
+        let descriptors = Descriptors::piped(ChildStdin::Empty, false).unwrap();
         let descriptors = descriptors.with(a.into(), for_a).with(b.into(), for_b);
         let script = format!(
             "cat /proc/self/fd/{for_a} /proc/self/fd/{for_b} - && ! [ -e /proc/self/fd/{} ]",
@@ -132,7 +132,7 @@ fn what_is_kept_leaves_the_low_numbers_to_the_next_child() {
     let ends = [&child.ends.stdin, &child.ends.stdout, &child.ends.stderr];
     let numbers = ends.map(|end| end.as_ref().unwrap().as_raw_fd());
     assert!(numbers.iter().all(|number| *number >= 64), "{numbers:?}");
-    let others = Descriptors::piped(Stdin::Pipe, false).unwrap();
+    let others = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
     assert!(others.child.iter().all(|(fd, _)| !numbers.contains(&fd.as_raw_fd())));
     drop(child.output());
 }
@@ -168,7 +168,7 @@ fn the_environment_may_have_the_pid_of_the_program() {
     for attributes in [copied(), shared()] {
         let argv = ["/bin/sh", "-c", "echo $$ $OWN_PID; env | grep -c ^OWN_PID="];
         let program = program(&argv).with_own_pid(c"OWN_PID");
-        let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+        let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
         let (pid, ends) = spawn(&program, &attributes, descriptors).unwrap();
         let (code, output, _) = Child { pid, ends }.output();
         assert_eq!((code, output), (0, format!("{pid} {pid}\n1\n")));
@@ -184,7 +184,7 @@ fn inherited_variables_are_added_except_some() {
     let program = Program::new(Path::new(argv[0]), &argv, [("OWN", "own")]).unwrap();
     let program = program.inheriting(&inherited, |name| name == "OWN");
     drop(inherited);
-    let descriptors = Descriptors::piped(Stdin::Pipe, false).unwrap();
+    let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
     let (pid, ends) = spawn(&program, &shared(), descriptors).unwrap();
     assert_eq!(Child { pid, ends }.output(), (0, "A=1\nOWN=own\n".to_owned(), String::new()));
 }
