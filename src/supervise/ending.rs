@@ -127,11 +127,11 @@ impl Process {
                 Some(Ending::Exited { process: self.full_name(), status })
             }
             State::Fatal if self.spec.on_fatal == OnEnd::Shutdown => self.failure().map(Ending::Fatal),
-            State::Fatal if self.unhealthy_reason.is_some() && self.spec.on_exit == OnEnd::Shutdown => {
+            State::Fatal if self.unhealthy_reason().is_some() && self.spec.on_exit == OnEnd::Shutdown => {
                 self.failure().map(Ending::Unhealthy)
             }
             State::Running { .. } if self.ends_supervisor_unhealthy() => {
-                let why = self.unhealthy_reason.clone()?;
+                let why = self.unhealthy_reason()?.to_owned();
                 Some(Ending::Unhealthy(Failed { process: self.full_name(), status: FAILED, why }))
             }
             State::Stopped

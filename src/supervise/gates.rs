@@ -36,7 +36,7 @@ impl Process {
     fn fail_for_dependency(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         self.has_failed_dependency = true;
         out.log(LogLevel::Warn, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
-        self.spawn_error = reason;
+        self.remarks_mut().spawn_error = reason;
         self.last_end = None;
         self.enter(State::Fatal, out);
         self.note_failure(turn, out);
@@ -168,7 +168,7 @@ impl Supervisor {
         let (name, state) = (process.full_name(), process.state().name());
         let reason = match process.state() {
             ProcessState::Exited => process.exit_status.map(|status| status.to_string()),
-            _ => Some(process.spawn_error.clone()).filter(|text| !text.is_empty()),
+            _ => Some(process.spawn_error().to_owned()).filter(|text| !text.is_empty()),
         };
         reason.map_or_else(|| format!("{name} is {state}"), |reason| format!("{name} is {state}: {reason}"))
     }

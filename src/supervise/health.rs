@@ -194,7 +194,7 @@ impl Process {
     pub(super) fn health_updated(&mut self, turn: &Turn, old: &ProcessSpec, out: &mut Effects) {
         let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
         if check(old) != check(&self.spec) {
-            self.check_output.clear();
+            self.clear_check_output();
             if let Some(monitor) = self.health.take() {
                 monitor.cancel(out);
             }
@@ -323,7 +323,7 @@ impl Process {
         let change = monitor.failed(turn.now.mono, reason, health);
         let text = monitor.failure_text(health).unwrap_or_default();
         let log = |level, out: &mut Effects| {
-            let text = with_last_line(&text, &self.check_output);
+            let text = with_last_line(&text, self.check_output());
             out.log(level, format!("health of {}: {text}", self.spec.name));
         };
         match change {
@@ -343,7 +343,7 @@ impl Process {
             OnUnhealthy::Restart => "; stopping it",
             OnUnhealthy::Shutdown | OnUnhealthy::Ignore => "",
         };
-        let printed = with_last_line(&failure, &self.check_output);
+        let printed = with_last_line(&failure, self.check_output());
         out.log(LogLevel::Warn, format!("{name} is unhealthy: {printed}{consequence}"));
         let reason = format!("unhealthy: {failure}");
         self.announce_health(Some(failure), out);
@@ -359,12 +359,12 @@ impl Process {
         match health.on_unhealthy {
             OnUnhealthy::Restart => {
                 monitor.progress = HealthProgress::Over;
-                self.unhealthy_reason = Some(reason);
+                self.remarks_mut().unhealthy_reason = Some(reason);
                 self.failed_check = true;
                 out.to_unbind.push(self.id);
             }
             OnUnhealthy::Shutdown => {
-                self.unhealthy_reason = Some(reason);
+                self.remarks_mut().unhealthy_reason = Some(reason);
                 self.failed_check = true;
                 out.ended.push(self.id);
             }
@@ -383,7 +383,7 @@ impl Process {
         self.exit_status = Some(status);
         self.failed_starts = 0;
         if self.restarts_unhealthy() {
-            self.spawn_error = reason;
+            self.remarks_mut().spawn_error = reason;
             self.restart_after_exit(turn, out);
         } else {
             self.give_up(turn, reason, out);
@@ -403,7 +403,7 @@ impl Process {
     /// Whether the supervisor has to end because of it.
     pub(super) fn ends_supervisor_unhealthy(&self) -> bool {
         let shuts_down = |health: &HealthSpec| health.on_unhealthy == OnUnhealthy::Shutdown;
-        self.unhealthy_reason.is_some()
+        self.unhealthy_reason().is_some()
             && (self.spec.health.as_deref().is_some_and(shuts_down)
                 || self.memory_verdict() == Some(OnUnhealthy::Shutdown))
     }
@@ -437,7 +437,7 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => false,
         };
-        self.unhealthy_reason.clone().filter(|_| is_ending)
+        self.unhealthy_reason().filter(|_| is_ending).map(str::to_owned)
     }
 
     fn announce_health(&self, failure: Option<String>, out: &mut Effects) {
@@ -449,7 +449,7 @@ impl Process {
         let status = if failure.is_none() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
         let (group, name) = (self.spec.group.clone(), self.spec.name.clone());
         out.record(LoggedEventKind::Health { group, name, status, failure: failure.clone() });
-        let failure = failure.map(|failure| with_last_line(&failure, &self.check_output));
+        let failure = failure.map(|failure| with_last_line(&failure, self.check_output()));
         out.announce(event, || Event::Health { names: self.names(), pid, failure });
     }
 

@@ -207,7 +207,7 @@ impl Process {
             State::Stopping { .. } => match self.hooks.stop_reason.unwrap_or(HookReason::Stop) {
                 HookReason::Shutdown => "the supervisor is shutting down".into(),
                 HookReason::Update => "its configuration has changed".into(),
-                HookReason::Unhealthy => self.unhealthy_reason.clone().unwrap_or_default().into(),
+                HookReason::Unhealthy => self.unhealthy_reason().unwrap_or_default().to_owned().into(),
                 HookReason::Crash => self.failure_text().to_owned().into(),
                 HookReason::Restart if self.is_losing_its_binding => {
                     "a process it is bound to is no longer up".into()

@@ -109,7 +109,7 @@ pub(super) fn take_due(hook: &mut Option<Box<HookAfterEnd>>) -> Option<Environme
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct HookRuns {
     /// `pre_start`, `post_start` or `pre_stop`.
-    pub(super) of_state: Option<HookRun>,
+    pub(super) of_state: Option<Box<HookRun>>,
     pub(super) post_stop: Option<Box<HookAfterEnd>>,
     pub(super) on_failure: Option<Box<HookAfterEnd>>,
     pub(super) start_reason: HookReason,
@@ -130,7 +130,11 @@ pub(super) struct HookRuns {
 impl HookRuns {
     pub(super) fn all(&self) -> impl Iterator<Item = HookRun> {
         let after_end = [&self.post_stop, &self.on_failure];
-        self.of_state.into_iter().chain(after_end.into_iter().flatten().filter_map(|hook| hook.run()))
+        self.of_state
+            .as_deref()
+            .copied()
+            .into_iter()
+            .chain(after_end.into_iter().flatten().filter_map(|hook| hook.run()))
     }
 
     /// The hook that matters most for what the process does next.
@@ -144,7 +148,7 @@ impl HookRuns {
         let after_end = |hook: &mut Option<Box<HookAfterEnd>>| {
             hook.take_if(|hook| hook.run().as_ref().is_some_and(is_it)).and_then(|hook| hook.run())
         };
-        let of_state = self.of_state.take_if(|run| is_it(run));
+        let of_state = self.of_state.take_if(|run| is_it(run)).map(|run| *run);
         of_state.or_else(|| after_end(&mut self.post_stop)).or_else(|| after_end(&mut self.on_failure))
     }
 }

@@ -134,12 +134,13 @@ impl Process {
         let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         let environment = self.hook_environment(HookPoint::PreStart, self.hooks.start_reason, (None, None));
-        self.hooks.of_state = self.run_bounded_hook(turn, HookPoint::PreStart, environment, out);
+        self.hooks.of_state =
+            self.run_bounded_hook(turn, HookPoint::PreStart, environment, out).map(Box::new);
         true
     }
 
     pub(super) fn runs_pre_start(&self) -> bool {
-        self.hooks.of_state.is_some_and(|run| run.point == HookPoint::PreStart)
+        self.hooks.of_state.as_ref().is_some_and(|run| run.point == HookPoint::PreStart)
     }
 
     /// Runs `post_start` of a process that has just become ready.
@@ -147,7 +148,8 @@ impl Process {
         if self.hook_command(HookPoint::PostStart).is_some() {
             let environment =
                 self.hook_environment(HookPoint::PostStart, self.hooks.start_reason, (Some(pid), None));
-            self.hooks.of_state = self.run_bounded_hook(turn, HookPoint::PostStart, environment, out);
+            self.hooks.of_state =
+                self.run_bounded_hook(turn, HookPoint::PostStart, environment, out).map(Box::new);
         }
     }
 
@@ -161,16 +163,17 @@ impl Process {
         if !is_up || self.spec.stop_wait_secs <= 0 || self.hook_command(HookPoint::PreStop).is_none() {
             return false;
         }
-        self.enter(State::Stopping { pid, stop }, out);
+        self.enter(State::Stopping { pid, stop: Box::new(stop) }, out);
         let time = stop.kill_at.since(turn.now.mono);
         let limit = self.hook_timeout().min(time.saturating_sub(STOP_SIGNAL_TIME.min(time / 2)));
         let environment = self.hook_environment(HookPoint::PreStop, reason, (Some(pid), None));
-        self.hooks.of_state = self.run_hook(turn, (HookPoint::PreStop, environment), (limit, limit), out);
+        self.hooks.of_state =
+            self.run_hook(turn, (HookPoint::PreStop, environment), (limit, limit), out).map(Box::new);
         true
     }
 
     pub(super) fn runs_pre_stop(&self) -> bool {
-        self.hooks.of_state.is_some_and(|run| run.point == HookPoint::PreStop)
+        self.hooks.of_state.as_ref().is_some_and(|run| run.point == HookPoint::PreStop)
     }
 
     fn reason_of_stop(&self) -> HookReason {
@@ -182,7 +185,7 @@ impl Process {
             HookReason::Crash
         } else if self.desired.target == RunTarget::Down {
             HookReason::Stop
-        } else if self.unhealthy_reason.is_some() {
+        } else if self.unhealthy_reason().is_some() {
             HookReason::Unhealthy
         } else {
             HookReason::Restart
@@ -210,7 +213,8 @@ impl Process {
             Some(LastEnd::NotSpawned(_) | LastEnd::NotExecuted(_)) | None => None,
         };
         let pid = self.hooks.last_pid.filter(|_| status.is_some());
-        let reason = if self.unhealthy_reason.is_some() { HookReason::Unhealthy } else { HookReason::Crash };
+        let reason =
+            if self.unhealthy_reason().is_some() { HookReason::Unhealthy } else { HookReason::Crash };
         let environment = self.hook_environment(HookPoint::OnFailure, reason, (pid, status));
         let due = HookAfterEnd::Due { since: turn.now.mono, environment };
         if let Some(run) = self.hooks.on_failure.replace(Box::new(due)).and_then(|hook| hook.run()) {
@@ -276,7 +280,7 @@ impl Process {
     /// Cancels the hooks of the current state: the process enters another state, or the same one again.
     pub(super) fn leave_hook_of_state(&mut self, out: &mut Effects) {
         if let Some(run) = self.hooks.of_state.take() {
-            self.cancel_hook(run, out);
+            self.cancel_hook(*run, out);
         }
     }
 
@@ -338,7 +342,7 @@ impl Process {
             self.wait_out_shortage(turn, text, out);
             return true;
         }
-        self.spawn_error = text;
+        self.remarks_mut().spawn_error = text;
         self.last_end = end;
         self.back_off(turn, out);
         false

@@ -115,11 +115,8 @@ impl Process {
         self.has_failed_dependency = false;
         self.is_losing_its_binding = false;
         self.start_timed_out = false;
-        self.unhealthy_reason = None;
         self.failed_check = false;
-        self.spawn_error.clear();
-        self.step_failure = None;
-        self.reported_status.clear();
+        self.forget_remarks();
         self.exit_status = None;
     }
 
@@ -221,7 +218,7 @@ impl Process {
     ) {
         let NotSpawned { text, status, .. } = failure;
         out.log(LogLevel::Info, format!("spawnerr: {text}"));
-        self.spawn_error = text;
+        self.remarks_mut().spawn_error = text;
         self.last_end = Some(end(status));
         self.back_off(turn, out);
     }
@@ -229,12 +226,12 @@ impl Process {
     /// Records why a child could not become its program. COMPAT: its end is handled, and described to clients of
     /// Supervisor, as that of a program.
     pub(super) fn step_failed(&mut self, failure: String) {
-        self.step_failure = Some(failure);
+        self.remarks_mut().step_failure = Some(failure);
     }
 
     /// Why it could not be started, or why its last end was not expected.
     pub(super) fn failure_text(&self) -> &str {
-        self.step_failure.as_deref().unwrap_or(&self.spawn_error)
+        self.step_failure().unwrap_or(self.spawn_error())
     }
 
     /// Handles a child that was reaped before it executed its program.
@@ -306,7 +303,7 @@ impl Process {
                     Until::Done { .. } => status.to_string(),
                 };
                 self.exit_status = None;
-                self.spawn_error = text;
+                self.remarks_mut().spawn_error = text;
                 out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
                 self.back_off(turn, out);
             }
@@ -339,7 +336,7 @@ impl Process {
         if std::mem::take(&mut self.start_timed_out) && may_start {
             return self.back_off(turn, out);
         }
-        if let Some(reason) = self.unhealthy_reason.clone().filter(|_| may_start) {
+        if let Some(reason) = self.unhealthy_reason().filter(|_| may_start).map(str::to_owned) {
             return self.ended_unhealthy(turn, reason, status, out);
         }
         self.exit_status = Some(status);
@@ -356,7 +353,7 @@ impl Process {
         if expected {
             out.log(LogLevel::Info, format!("exited: {} ({status}; expected)", self.spec.name));
         } else {
-            self.spawn_error = format!("Bad exit code {}", status.code());
+            self.remarks_mut().spawn_error = format!("Bad exit code {}", status.code());
             out.log(LogLevel::Warn, format!("exited: {} ({status}; not expected)", self.spec.name));
         }
         self.exit_status = Some(status);
@@ -385,7 +382,7 @@ impl Process {
     /// It is FATAL, as it has ended too often or must not be restarted.
     pub(super) fn give_up(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
         out.log(LogLevel::Info, format!("gave up: {} entered FATAL state, {reason}", self.spec.name));
-        self.spawn_error = reason;
+        self.remarks_mut().spawn_error = reason;
         self.fail_for_good(turn, out);
     }
 

@@ -108,11 +108,11 @@ impl Process {
             None => Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) },
             Some(stop) => Phase::of_stop(stop),
         };
-        self.remaining = Some(RemainingGroup { leader, phase });
+        self.remaining = Some(Box::new(RemainingGroup { leader, phase }));
     }
 
     fn end_tree(&self, out: &mut Effects) {
-        match self.remaining.map(|group| group.phase) {
+        match self.remaining.as_ref().map(|group| group.phase) {
             Some(Phase::Stopping { .. }) => self.signal_members(self.spec.stop_signal, out),
             Some(Phase::Killed { .. }) => self.signal_members(Signal::KILL, out),
             Some(Phase::LeftAlone { .. }) | None => return,
@@ -135,12 +135,13 @@ impl Process {
             None => Phase::LeftAlone { is_known: false },
             Some(stop) => Phase::of_stop(stop),
         };
-        self.remaining = Some(RemainingGroup { leader, phase });
+        self.remaining = Some(Box::new(RemainingGroup { leader, phase }));
         out.look_for_members = true;
     }
 
     fn signal_members(&self, signal: Signal, out: &mut Effects) {
-        if let Some(RemainingGroup { leader, .. }) = self.remaining {
+        if let Some(group) = &self.remaining {
+            let leader = group.leader;
             out.push(Effect::KillMembers { process: self.id, leader, signal });
         }
     }
@@ -161,8 +162,10 @@ impl Process {
 
     /// Everything is stopped, so they are asked to stop, too.
     pub(super) fn stop_members(&mut self, turn: &Turn, out: &mut Effects) {
-        if let Some(RemainingGroup { phase: phase @ Phase::LeftAlone { .. }, .. }) = &mut self.remaining {
-            *phase = Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) };
+        if let Some(group) = &mut self.remaining
+            && matches!(group.phase, Phase::LeftAlone { .. })
+        {
+            group.phase = Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) };
             self.signal_members(self.spec.stop_signal, out);
             out.look_for_members = true;
         }
@@ -170,7 +173,7 @@ impl Process {
 
     /// Kills them, and gives up those that are left after this grace period.
     pub(super) fn kill_members(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
-        let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
+        let Some(RemainingGroup { phase, .. }) = self.remaining.as_deref_mut() else { return };
         let latest = turn.now.mono.after(grace);
         if let Phase::Killed { give_up_at } = phase {
             *give_up_at = latest.min(*give_up_at);
@@ -185,7 +188,7 @@ impl Process {
 
     /// Acts on the deadline of members. A last search decides whether any have to be given up.
     pub(super) fn members_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        match self.remaining.map(|group| group.phase) {
+        match self.remaining.as_ref().map(|group| group.phase) {
             Some(Phase::Stopping { kill_at }) if turn.now.mono >= kill_at => {
                 self.kill_members(turn, GRACE_AFTER_KILL, out);
             }
@@ -195,7 +198,7 @@ impl Process {
     }
 
     pub(super) fn members_deadline(&self) -> Option<Mono> {
-        match self.remaining?.phase {
+        match self.remaining.as_ref()?.phase {
             Phase::LeftAlone { .. } => None,
             Phase::Stopping { kill_at } => Some(kill_at),
             Phase::Killed { give_up_at } => Some(give_up_at),
@@ -209,7 +212,7 @@ impl Process {
 
     /// The leader of a group that has to be looked at.
     fn group_to_look_at(&self) -> Option<Pid> {
-        let RemainingGroup { leader, phase } = self.remaining?;
+        let RemainingGroup { leader, phase } = **self.remaining.as_ref()?;
         match phase {
             Phase::LeftAlone { is_known } => (!is_known).then_some(leader),
             Phase::Stopping { .. } | Phase::Killed { .. } => Some(leader),
@@ -217,7 +220,7 @@ impl Process {
     }
 
     fn members_found(&mut self, turn: &Turn, found: &Members, out: &mut Effects) {
-        let Some(RemainingGroup { phase, .. }) = &mut self.remaining else { return };
+        let Some(RemainingGroup { phase, .. }) = self.remaining.as_deref_mut() else { return };
         match phase {
             _ if *found == Members::None => self.forget_members(out),
             Phase::LeftAlone { is_known } => *is_known = true,
@@ -291,7 +294,7 @@ impl Supervisor {
     pub(super) fn forget_group(&mut self, turn: &Turn, number: Pid, out: &mut Effects) {
         // A tree is not known by that number.
         let taken = |process: &&Process| {
-            process.remaining.is_some_and(|group| group.leader == number) && !process.spec.kill_tree
+            process.remaining.as_ref().is_some_and(|group| group.leader == number) && !process.spec.kill_tree
         };
         let ids: Vec<_> = self.processes.with_members().filter(taken).map(|process| process.id).collect();
         for id in ids {

@@ -37,14 +37,14 @@ impl Process {
         let limit = self.spec.memory_limit.as_ref();
         self.memory = limit.map(|limit| {
             let measure_at = Some(next_step(turn.now.mono.after(limit.interval)));
-            MemoryWatch { measure_at, above: 0 }
+            Box::new(MemoryWatch { measure_at, above: 0 })
         });
     }
 
     /// Applies a changed specification to a running process.
     pub(super) fn memory_limit_updated(&mut self, turn: &Turn, old: &ProcessSpec) {
         let is_changed = self.spec.memory_limit != old.memory_limit;
-        if is_changed && self.unhealthy_reason.is_none() && matches!(self.state, State::Running { .. }) {
+        if is_changed && self.unhealthy_reason().is_none() && matches!(self.state, State::Running { .. }) {
             self.begin_memory_watch(turn);
         }
     }
@@ -92,8 +92,10 @@ impl Process {
             return out.log(LogLevel::Info, format!("{name}: {text} ({count} of {ABOVE_MAX} measurements)"));
         }
         watch.measure_at = None;
-        self.unhealthy_reason = Some(text.clone());
-        match limit.on_limit {
+        let on_limit = limit.on_limit;
+        self.remarks_mut().unhealthy_reason = Some(text.clone());
+        let name = &self.spec.name;
+        match on_limit {
             OnUnhealthy::Restart => {
                 let consequence = if self.restarts_unhealthy() { "restarting" } else { "stopping" };
                 out.log(LogLevel::Warn, format!("{name}: {text}; {consequence} it"));

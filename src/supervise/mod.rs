@@ -44,6 +44,7 @@ mod probing;
 mod process;
 mod processes;
 mod readiness;
+mod remarks;
 mod restart;
 mod scaling;
 mod schedule;
@@ -356,7 +357,9 @@ impl Supervisor {
             Input::LogsCleared { process, cleared } => self.logs_cleared(&turn, process, cleared, &mut out),
             Input::StdinTaken { process, outcome } => self.stdin_taken(&turn, process, outcome, &mut out),
             Input::AutoLogsMade { process, stdout, stderr } => {
-                self.with(process, |process| process.auto_logs = AutoLogs { stdout, stderr });
+                self.with(process, |process| {
+                    process.auto_logs = Some(Box::new(AutoLogs { stdout, stderr }));
+                });
             }
             Input::SocketsTried { ticket, group, outcome } => match outcome {
                 Ok(()) => self.activate(&turn, ticket, &group, &mut out),

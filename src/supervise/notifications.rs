@@ -12,7 +12,7 @@ impl Process {
         let Some(pid) = self.pid() else { return };
         let name = &self.spec.name;
         match notification {
-            Notification::Status(text) => self.reported_status = text,
+            Notification::Status(text) => self.remarks_mut().reported_status = text,
             Notification::Reloading => out.log(LogLevel::Info, format!("{name} (pid {pid}) is reloading")),
             Notification::Stopping => {
                 if self.stop_under_way().is_none() {

@@ -58,8 +58,10 @@ impl Process {
     /// Keeps what the command of a check has printed if the check has failed.
     pub(super) fn note_check_output(&mut self, outcome: &Result<(), ProbeFailure>, output: &[u8]) {
         match outcome {
-            Ok(()) => self.check_output.clear(),
-            Err(ProbeFailure { blame: Blame::Program, .. }) => self.check_output = end_of_text(output),
+            Ok(()) => self.clear_check_output(),
+            Err(ProbeFailure { blame: Blame::Program, .. }) => {
+                self.remarks_mut().check_output = end_of_text(output)
+            }
             Err(ProbeFailure { blame: Blame::Machine, .. }) => {}
         }
     }

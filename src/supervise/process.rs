@@ -39,6 +39,7 @@ use super::members::RemainingGroup;
 use super::memory::MemoryWatch;
 use super::processes::Indexed;
 use super::readiness::Readiness;
+use super::remarks::Remarks;
 use super::restart::RestartCounter;
 use super::schedule::Timetable;
 use super::stopping::Stop;
@@ -68,7 +69,7 @@ pub(super) enum State {
     },
     Stopping {
         pid: Pid,
-        stop: Stop,
+        stop: Box<Stop>,
     },
     /// `restart_at` is set while an automatic restart is delayed by `RESTART_SPACING`.
     Exited {
@@ -136,7 +137,7 @@ pub(super) struct Process {
     /// It is FATAL only because a process that it needs has failed.
     pub(super) has_failed_dependency: bool,
     /// Set once they are created.
-    pub(super) auto_logs: AutoLogs,
+    pub(super) auto_logs: Option<Box<AutoLogs>>,
     pub(super) desired: Desired,
     pub(super) timetable: Timetable,
     pub(super) hooks: HookRuns,
@@ -154,7 +155,7 @@ pub(super) struct Process {
     /// `failed_starts` as it was before it became RUNNING.
     pub(super) failed_before_ready: i64,
     /// The counter of `restart_*`.
-    pub(super) restarts: RestartCounter,
+    pub(super) restarts: Option<Box<RestartCounter>>,
     /// When it became ready; `None` from each spawn until then.
     pub(super) ready_at: Option<Mono>,
     /// The started process, which leads its group, if the program has named another main process.
@@ -162,11 +163,9 @@ pub(super) struct Process {
     /// Set while it runs and its health is checked.
     pub(super) health: Option<Box<HealthMonitor>>,
     /// Set while it runs and has a `memory_limit`.
-    pub(super) memory: Option<MemoryWatch>,
+    pub(super) memory: Option<Box<MemoryWatch>>,
     /// With `health=notify`: how often it has to report in this run.
     pub(super) report_interval: Option<Duration>,
-    /// Why this run was found unhealthy, if that had consequences.
-    pub(super) unhealthy_reason: Option<String>,
     /// Whether a failed check is why this run was given up.
     pub(super) failed_check: bool,
     pub(super) started: Option<(Mono, Wall)>,
@@ -177,20 +176,14 @@ pub(super) struct Process {
     /// Of the last attempt, even if that does not count as a failed start.
     pub(super) last_end: Option<LastEnd>,
     /// Its group, once the leader is dead and while members may remain.
-    pub(super) remaining: Option<RemainingGroup>,
+    pub(super) remaining: Option<Box<RemainingGroup>>,
     /// A `Spawn` effect is not answered yet, whatever the state.
     pub(super) is_spawning: bool,
     /// SIGKILL was sent to it in this run.
     pub(super) is_killed_by_us: bool,
     /// The entry of this process in the index of all processes.
     pub(super) indexed: Indexed,
-    pub(super) spawn_error: String,
-    /// The step at which the child of the last attempt could not become its program, where Supervisor reports only its end.
-    pub(super) step_failure: Option<String>,
-    /// The status text that the program has reported in this run.
-    pub(super) reported_status: String,
-    /// What the command of its last failed check has printed, at the end. A check that succeeds clears it.
-    pub(super) check_output: String,
+    pub(super) remarks: Option<Box<Remarks>>,
     pub(super) history: ProcessHistory,
 }
 
@@ -221,7 +214,7 @@ impl Process {
             announced: ProcessState::Stopped,
             is_losing_its_binding: false,
             has_failed_dependency: false,
-            auto_logs: AutoLogs::default(),
+            auto_logs: None,
             desired: Desired::default(),
             timetable: Timetable::default(),
             hooks: HookRuns::default(),
@@ -232,13 +225,12 @@ impl Process {
             start_timed_out: false,
             failed_starts: 0,
             failed_before_ready: 0,
-            restarts: RestartCounter::default(),
+            restarts: None,
             ready_at: None,
             leader: None,
             health: None,
             memory: None,
             report_interval: None,
-            unhealthy_reason: None,
             failed_check: false,
             started: None,
             ended: None,
@@ -248,10 +240,7 @@ impl Process {
             is_spawning: false,
             is_killed_by_us: false,
             indexed: Indexed::default(),
-            spawn_error: String::new(),
-            step_failure: None,
-            reported_status: String::new(),
-            check_output: String::new(),
+            remarks: None,
             history: ProcessHistory::default(),
         }
     }
@@ -286,13 +275,9 @@ impl Process {
         }
     }
 
-    pub(super) fn spawn_error(&self) -> &str {
-        &self.spawn_error
-    }
-
     /// Standard output, standard error. An AUTO log that could not be created counts as no log.
     pub(super) fn log_targets(&self) -> [LogTarget; 2] {
-        let AutoLogs { stdout, stderr } = &self.auto_logs;
+        let (stdout, stderr) = self.auto_logs.as_ref().map_or((&None, &None), |it| (&it.stdout, &it.stderr));
         [(&self.spec.stdout, stdout), (&self.spec.stderr, stderr)].map(|(stream, auto)| {
             match &stream.target {
                 LogTarget::Auto => auto.clone().map_or(LogTarget::None, LogTarget::File),
@@ -332,7 +317,7 @@ impl Process {
     /// that another start may follow.
     pub(super) fn stops_before_another_start(&self) -> bool {
         let is_followed =
-            self.start_timed_out || self.unhealthy_reason.is_some() || self.is_losing_its_binding;
+            self.start_timed_out || self.unhealthy_reason().is_some() || self.is_losing_its_binding;
         is_followed && matches!(self.state, State::Stopping { .. })
     }
 
@@ -454,7 +439,7 @@ impl Process {
         let in_progress = self.hook_in_place_of_state().or_else(|| self.not_ready_text(turn.now.mono));
         let description = in_progress.unwrap_or_else(|| {
             let ended = self.ended.map(|(at, _)| at);
-            describe(&self.spec.name, self.state(), self.pid(), uptime, &self.spawn_error, ended)
+            describe(&self.spec.name, self.state(), self.pid(), uptime, self.spawn_error(), ended)
         });
         ProcessInfo {
             name: self.spec.name.clone(),
@@ -464,15 +449,15 @@ impl Process {
             stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),
             now: turn.now.wall.unix_secs(),
             state: self.state(),
-            spawn_error: self.spawn_error.clone(),
-            step_failure: self.step_failure.clone(),
+            spawn_error: self.spawn_error().to_owned(),
+            step_failure: self.step_failure().map(str::to_owned),
             hint: self.hint_for_clients(turn, uptime),
             waiting_for: Vec::new(),
             needed_by: Vec::new(),
-            reported_status: Some(self.reported_status.clone())
+            reported_status: Some(self.reported_status().to_owned())
                 .filter(|status| !status.is_empty() && self.pid().is_some()),
             health: self.health_info(),
-            check_output: self.check_output.clone(),
+            check_output: self.check_output().to_owned(),
             is_about_check: self.lacks_command_check(turn.now.mono) || self.failed_by_check(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.last_exit(),

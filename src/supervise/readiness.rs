@@ -237,11 +237,11 @@ impl Process {
         };
         let elapsed = seconds_text(self.spec.start_timeout().unwrap_or_default());
         let separator = if reason.is_empty() { "" } else { ": " };
-        self.spawn_error = format!("not {lacks} after {elapsed}{separator}{reason}");
+        self.remarks_mut().spawn_error = format!("not {lacks} after {elapsed}{separator}{reason}");
         let printed = if is_command {
-            with_last_line(&self.spawn_error, &self.check_output)
+            with_last_line(self.spawn_error(), self.check_output())
         } else {
-            self.spawn_error.clone()
+            self.spawn_error().to_owned()
         };
         out.log(LogLevel::Warn, format!("{} is {printed}; stopping it", self.spec.name));
         self.start_timed_out = true;

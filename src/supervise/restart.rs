@@ -148,7 +148,7 @@ impl Process {
         let spec = Arc::clone(&self.spec);
         let Some(policy) = &spec.restart_policy else { return Ok(by_rules) };
         let now = turn.now.mono;
-        let Some(delay) = self.restarts.count(now, policy) else {
+        let Some(delay) = self.restarts.get_or_insert_default().count(now, policy) else {
             let (ends, within) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.ends, limit.within));
             let times = counted(ends, "time", "times");
             return Err(format!("ended {times} in {} (restart_limit)", seconds_text(within)));
@@ -164,14 +164,16 @@ impl Process {
     pub(super) fn reset_restarts_after_long_run(&mut self, turn: &Turn) {
         let Some(policy) = &self.spec.restart_policy else { return };
         if self.ready_at.is_some_and(|at| turn.now.mono.since(at) >= policy.reset_after) {
-            self.restarts.in_row = 0;
+            if let Some(restarts) = &mut self.restarts {
+                restarts.in_row = 0;
+            }
             self.hooks.restarts = 0;
         }
     }
 
     /// Resets the counter: the process was started or stopped on request, or it has failed for good.
     pub(super) fn reset_restarts(&mut self) {
-        self.restarts = RestartCounter::default();
+        self.restarts = None;
     }
 
     /// When the next attempt or restart is due.
@@ -193,11 +195,12 @@ impl Process {
     pub(super) fn retry_text(&self, now: Mono) -> Option<String> {
         let at = self.retry_at()?;
         // A shortage is not counted.
-        if self.spec.restart_policy.is_none() || self.restarts.in_row == 0 {
+        let in_row = self.restarts.as_ref().map_or(0, |restarts| restarts.in_row);
+        if self.spec.restart_policy.is_none() || in_row == 0 {
             return None;
         }
         let secs = at.since(now).as_secs_f64().ceil();
-        Some(format!("retry in {secs} s ({})", ordinal(self.restarts.in_row)))
+        Some(format!("retry in {secs} s ({})", ordinal(in_row)))
     }
 }
 

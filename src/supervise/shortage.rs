@@ -37,7 +37,7 @@ impl Process {
     ///
     /// COMPAT: Supervisor counts it as a failed start, and the program is FATAL after `startretries`.
     pub(super) fn wait_out_shortage(&mut self, turn: &Turn, text: String, out: &mut Effects) {
-        self.spawn_error = text;
+        self.remarks_mut().spawn_error = text;
         self.short_attempts = self.short_attempts.saturating_add(1);
         let retry_at = turn.now.mono.after(retry_after(self.short_attempts));
         self.enter(State::Backoff { retry_at }, out);
@@ -54,7 +54,7 @@ impl Supervisor {
     pub(super) fn shortage_met(&mut self, id: ProcessId, out: &mut Effects) {
         let Some(process) = self.process(id).filter(|process| process.waits_out_shortage()) else { return };
         if self.shortage.waiting.is_empty() {
-            let text = &process.spawn_error;
+            let text = process.spawn_error();
             out.log(
                 LogLevel::Warn,
                 format!("spawnerr: {text}; starts are retried until the shortage is over"),

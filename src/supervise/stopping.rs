@@ -125,8 +125,8 @@ impl Process {
     }
 
     pub(super) fn stop_under_way(&self) -> Option<Stop> {
-        match self.state {
-            State::Stopping { stop, .. } => Some(stop),
+        match &self.state {
+            State::Stopping { stop, .. } => Some(**stop),
             State::Stopped
             | State::Waiting { .. }
             | State::Starting { .. }
@@ -248,8 +248,10 @@ impl Process {
 
     /// Logs at intervals that a client waits for the end of this process.
     pub(super) fn report_stopping(&mut self, turn: &Turn, out: &mut Effects) {
-        if let State::Stopping { stop: Stop { report_at: report_at @ None, .. }, .. } = &mut self.state {
-            *report_at = Some(turn.now.mono);
+        if let State::Stopping { stop, .. } = &mut self.state
+            && stop.report_at.is_none()
+        {
+            stop.report_at = Some(turn.now.mono);
             self.time_passed(turn, out);
         }
     }
@@ -258,7 +260,7 @@ impl Process {
     pub(super) fn stop_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         let (now, name) = (turn.now.mono, &self.spec.name);
         let State::Stopping { pid, stop } = &mut self.state else { return };
-        match stop {
+        match &mut **stop {
             Stop { is_given_up: true, .. } => {}
             Stop { give_up_at: Some(at), .. } if now >= *at => {
                 stop.is_given_up = true;
@@ -301,14 +303,14 @@ impl Process {
             }
             Some(at) => {
                 let stop = Stop { give_up_at: Some(at.min(latest)), ..stop };
-                self.enter(State::Stopping { pid, stop }, out);
+                self.enter(State::Stopping { pid, stop: Box::new(stop) }, out);
             }
         }
     }
 
     /// Sends the stop signal, at once or after `pre_stop`.
     pub(super) fn send_stop_signal(&mut self, out: &mut Effects) {
-        if let State::Stopping { pid, stop } = self.state {
+        if let (Some(pid), Some(stop)) = (self.pid(), self.stop_under_way()) {
             let target = KillTarget::group_if(self.spec.stop_as_group);
             self.send_to_end_it((pid, target), stop, self.spec.stop_signal, out);
         }
@@ -328,7 +330,7 @@ impl Process {
         };
         let name = &self.spec.name;
         out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {whole}with signal {signal}"));
-        self.enter(State::Stopping { pid, stop }, out);
+        self.enter(State::Stopping { pid, stop: Box::new(stop) }, out);
         out.push(Effect::Kill { process: self.id, pid, signal, target });
     }
 }
