@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::ids::{OWN_LOG, StreamId};
 use super::logfile::LogFile;
-use super::rings::Rings;
+use super::records::Records;
 use crate::logs::{FollowFrom, Window, complete_characters, cut_off_before, whole_characters};
 use crate::model::{Channel, ProcessId};
 use crate::sys::files::open_to_read;
@@ -84,8 +84,8 @@ impl Follower {
     }
 
     /// A follower of a ring.
-    pub(super) fn of_ring(id: StreamId, rings: &Rings, from: FollowFrom) -> Option<Self> {
-        let ring = rings.get(id)?;
+    pub(super) fn of_ring(id: StreamId, records: &Records, from: FollowFrom) -> Option<Self> {
+        let ring = records.ring(id)?;
         let (mut position, is_cut) = from.position(ring.size());
         if matches!(from, FollowFrom::Last(_)) {
             position = position.max(ring.start());
@@ -113,8 +113,8 @@ impl Follower {
     }
 
     /// What comes next; `None` if there is nothing yet.
-    fn next(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<Option<FollowedPiece>> {
-        let (start, size) = self.log.extent(self.id, rings)?;
+    fn next(&mut self, buffer: &mut [u8], records: &Records) -> io::Result<Option<FollowedPiece>> {
+        let (start, size) = self.log.extent(self.id, records)?;
         if size < self.position {
             self.position = 0;
             return Ok(Some(FollowedPiece::Truncated));
@@ -122,8 +122,8 @@ impl Follower {
         if self.position < start {
             return Ok(Some(self.skip_to(start)));
         }
-        match self.read(buffer, rings)? {
-            0 if self.follow_rotation()? => self.next(buffer, rings),
+        match self.read(buffer, records)? {
+            0 if self.follow_rotation()? => self.next(buffer, records),
             0 if self.is_over => Ok(Some(FollowedPiece::End)),
             0 => Ok(None),
             count => Ok(Some(FollowedPiece::Bytes(count))),
@@ -136,8 +136,8 @@ impl Follower {
         FollowedPiece::Missed(bytes)
     }
 
-    fn read(&mut self, buffer: &mut [u8], rings: &Rings) -> io::Result<usize> {
-        let mut count = self.log.read(buffer, self.position, (self.id, rings))?;
+    fn read(&mut self, buffer: &mut [u8], records: &Records) -> io::Result<usize> {
+        let mut count = self.log.read(buffer, self.position, (self.id, records))?;
         if self.is_text && !self.is_over {
             count = complete_characters(&buffer[..count]);
         } else if count == buffer.len() {
@@ -172,21 +172,26 @@ impl Follower {
 
 impl Followed {
     /// Where it begins and ends. A ring that was removed is an error.
-    fn extent(&self, id: StreamId, rings: &Rings) -> io::Result<(u64, u64)> {
+    fn extent(&self, id: StreamId, records: &Records) -> io::Result<(u64, u64)> {
         match self {
             Self::File { file, .. } => Ok((0, file.metadata()?.len())),
             Self::Ring => {
-                let ring = rings.get(id).ok_or(io::ErrorKind::NotFound)?;
+                let ring = records.ring(id).ok_or(io::ErrorKind::NotFound)?;
                 Ok((ring.start(), ring.size()))
             }
         }
     }
 
-    fn read(&self, buffer: &mut [u8], position: u64, (id, rings): (StreamId, &Rings)) -> io::Result<usize> {
+    fn read(
+        &self,
+        buffer: &mut [u8],
+        position: u64,
+        (id, records): (StreamId, &Records),
+    ) -> io::Result<usize> {
         match self {
             Self::File { file, .. } => file.read_at(buffer, position),
             Self::Ring => {
-                let ring = rings.get(id).ok_or(io::ErrorKind::NotFound)?;
+                let ring = records.ring(id).ok_or(io::ErrorKind::NotFound)?;
                 let bytes = ring.read(Window { start: position, bytes: buffer.len() as u64 });
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 Ok(bytes.len())
@@ -284,13 +289,13 @@ impl Followers {
     }
 
     /// What comes next for a client. Its logs take turns; one that cannot be read any more has ended.
-    pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], rings: &Rings) -> Option<FollowedPart> {
+    pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], records: &Records) -> Option<FollowedPart> {
         let tails = self.by_client.get_mut(&client)?;
         let mut end = None;
         for _ in 0..tails.len() {
             tails.rotate_left(1);
             let tail = tails.last_mut()?;
-            let piece = tail.next(buffer, rings).unwrap_or(Some(FollowedPiece::End));
+            let piece = tail.next(buffer, records).unwrap_or(Some(FollowedPiece::End));
             let part = |piece| FollowedPart { channel: tail.id.channel, piece, offset: tail.position };
             match piece {
                 None => {}
@@ -342,9 +347,9 @@ mod tests {
     }
 
     /// All that there is now, with what is not text in brackets.
-    fn read_all(followers: &mut Followers, rings: &Rings) -> String {
+    fn read_all(followers: &mut Followers, records: &Records) -> String {
         let (mut text, mut buffer) = (String::new(), [0; 8]);
-        while let Some(part) = followers.next(CLIENT, &mut buffer, rings) {
+        while let Some(part) = followers.next(CLIENT, &mut buffer, records) {
             match part.piece {
                 FollowedPiece::Bytes(count) => text += std::str::from_utf8(&buffer[..count]).unwrap(),
                 FollowedPiece::Truncated => text += "[truncated]",
@@ -364,18 +369,18 @@ mod tests {
         let folder = Folder::new("followers-rotated");
         let path = folder.join("x.log");
         fs::write(&path, "one\n").unwrap();
-        let (mut followers, rings) = (follow(&path), Rings::default());
-        assert_eq!(read_all(&mut followers, &rings), "one\n");
+        let (mut followers, records) = (follow(&path), Records::default());
+        assert_eq!(read_all(&mut followers, &records), "one\n");
         append(&path, "two \u{e4}\u{f6}\u{fc}\n");
         fs::rename(&path, folder.join("x.log.1")).unwrap();
         append(&folder.join("x.log.1"), "last of the old file\n");
         assert_eq!(
-            read_all(&mut followers, &rings),
+            read_all(&mut followers, &records),
             "two \u{e4}\u{f6}\u{fc}\nlast of the old file\n",
             "no new file yet"
         );
         fs::write(&path, "three\n").unwrap();
-        assert_eq!(read_all(&mut followers, &rings), "three\n");
+        assert_eq!(read_all(&mut followers, &records), "three\n");
     }
 
     #[test]
@@ -383,13 +388,13 @@ mod tests {
         let folder = Folder::new("followers-truncated");
         let path = folder.join("x.log");
         fs::write(&path, "a long first line\n").unwrap();
-        let (mut followers, rings) = (follow(&path), Rings::default());
-        assert_eq!(read_all(&mut followers, &rings), "a long first line\n");
+        let (mut followers, records) = (follow(&path), Records::default());
+        assert_eq!(read_all(&mut followers, &records), "a long first line\n");
         fs::write(&path, "short\n").unwrap();
-        assert_eq!(read_all(&mut followers, &rings), "[truncated]short\n");
-        assert_eq!(read_all(&mut followers, &rings), "", "reported once");
+        assert_eq!(read_all(&mut followers, &records), "[truncated]short\n");
+        assert_eq!(read_all(&mut followers, &records), "", "reported once");
         fs::write(&path, "").unwrap();
-        assert_eq!(read_all(&mut followers, &rings), "[truncated]");
+        assert_eq!(read_all(&mut followers, &records), "[truncated]");
     }
 
     #[test]
@@ -401,7 +406,7 @@ mod tests {
         let follower = Follower::open(OWN_LOG, path.clone(), FollowFrom::Offset(4)).unwrap().for_text();
         followers.add(CLIENT, follower);
         let mut buffer = [0; 8];
-        let mut next = || followers.next(CLIENT, &mut buffer, &Rings::default());
+        let mut next = || followers.next(CLIENT, &mut buffer, &Records::default());
         let part = |count, offset| {
             let piece = FollowedPiece::Bytes(count);
             Some(FollowedPart { channel: Channel::Stdout, piece, offset })
@@ -416,14 +421,14 @@ mod tests {
     #[test]
     fn the_logs_of_a_client_take_turns() {
         let [stdout, stderr] = StreamId::both(ProcessId(1));
-        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        let (mut followers, mut records) = (Followers::default(), Records::default());
         for id in [stdout, stderr] {
-            rings.limit(id, 100);
-            rings.push(id, &[b'x'; 20]);
-            followers.add(CLIENT, Follower::of_ring(id, &rings, FollowFrom::Offset(0)).unwrap());
+            records.limit_ring(id, 100);
+            records.push_to_ring(id, &[b'x'; 20]);
+            followers.add(CLIENT, Follower::of_ring(id, &records, FollowFrom::Offset(0)).unwrap());
         }
         let mut buffer = [0; 8];
-        let parts = std::iter::from_fn(|| followers.next(CLIENT, &mut buffer, &rings));
+        let parts = std::iter::from_fn(|| followers.next(CLIENT, &mut buffer, &records));
         let parts: Vec<_> = parts.map(|part| (part.channel, part.offset)).collect();
         let turns = [8, 16, 20].into_iter().flat_map(|to| [(Channel::Stdout, to), (Channel::Stderr, to)]);
         assert_eq!(parts, turns.collect::<Vec<_>>());
@@ -434,27 +439,27 @@ mod tests {
     #[test]
     fn a_log_that_ends_waits_for_the_rest_of_the_other() {
         let [stdout, stderr] = StreamId::both(ProcessId(1));
-        let (mut followers, mut rings) = (Followers::default(), Rings::default());
+        let (mut followers, mut records) = (Followers::default(), Records::default());
         for (id, text) in [(stdout, ""), (stderr, "the last words")] {
-            rings.limit(id, 100);
-            rings.push(id, text.as_bytes());
-            followers.add(CLIENT, Follower::of_ring(id, &rings, FollowFrom::Offset(0)).unwrap());
+            records.limit_ring(id, 100);
+            records.push_to_ring(id, text.as_bytes());
+            followers.add(CLIENT, Follower::of_ring(id, &records, FollowFrom::Offset(0)).unwrap());
         }
         followers.end_where(|_| true);
-        assert_eq!(read_all(&mut followers, &rings), "the last words[end]");
+        assert_eq!(read_all(&mut followers, &records), "the last words[end]");
     }
 
     #[test]
     fn a_client_too_slow_for_a_ring_learns_how_much_it_missed() {
-        let (id, mut followers, mut rings) = (STDOUT, Followers::default(), Rings::default());
-        rings.limit(id, 8);
-        rings.push(id, b"123");
-        followers.add(CLIENT, Follower::of_ring(id, &rings, NEAR_END).unwrap());
-        assert_eq!(read_all(&mut followers, &rings), "123");
-        rings.push(id, b"4567890abcdef");
-        assert_eq!(read_all(&mut followers, &rings), "[5 missed]90abcdef");
-        rings.limit(id, 0);
-        assert_eq!(read_all(&mut followers, &rings), "[end]");
+        let (id, mut followers, mut records) = (STDOUT, Followers::default(), Records::default());
+        records.limit_ring(id, 8);
+        records.push_to_ring(id, b"123");
+        followers.add(CLIENT, Follower::of_ring(id, &records, NEAR_END).unwrap());
+        assert_eq!(read_all(&mut followers, &records), "123");
+        records.push_to_ring(id, b"4567890abcdef");
+        assert_eq!(read_all(&mut followers, &records), "[5 missed]90abcdef");
+        records.limit_ring(id, 0);
+        assert_eq!(read_all(&mut followers, &records), "[end]");
     }
 
     #[test]
@@ -470,7 +475,7 @@ mod tests {
         assert_eq!((followers.take_due(), followers.is_due()), ([CLIENT].into(), false));
         followers.end_where(|process| process == Some(ProcessId(1)));
         assert_eq!(
-            (followers.take_due(), read_all(&mut followers, &Rings::default())),
+            (followers.take_due(), read_all(&mut followers, &Records::default())),
             ([CLIENT].into(), "[end]".into())
         );
         followers.remove(CLIENT);

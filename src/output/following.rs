@@ -16,24 +16,24 @@ impl Outputs {
     /// The last output of a stream that cannot be read back from where it goes.
     #[must_use]
     pub fn ring(&self, id: StreamId) -> Option<&Ring> {
-        self.rings.get(id)
+        self.records.ring(id)
     }
 
     /// Keeps this many bytes of our own log in memory from now on; 0 keeps none.
     pub fn limit_own_ring(&mut self, bytes: usize) {
-        self.rings.limit(OWN_LOG, bytes);
+        self.records.limit_ring(OWN_LOG, bytes);
     }
 
     /// Lines of our own log were written, to the file at this path if there is one.
     pub fn own_log_written(&mut self, lines: &[u8], path: Option<&Path>) {
-        self.rings.push(OWN_LOG, lines);
+        self.records.push_to_ring(OWN_LOG, lines);
         self.followers.ring_changed(OWN_LOG);
         path.into_iter().for_each(|path| self.followers.written(path));
     }
 
     /// Our own log was emptied.
     pub fn own_log_cleared(&mut self) {
-        self.rings.clear(OWN_LOG.process);
+        self.records.clear_rings(OWN_LOG.process);
         self.followers.reopened();
     }
 
@@ -42,7 +42,7 @@ impl Outputs {
     /// # Errors
     /// What truncating a file says.
     pub fn clear_logs(&mut self, process: ProcessId, paths: &[PathBuf]) -> io::Result<()> {
-        self.rings.clear(process);
+        self.records.clear_rings(process);
         self.followers.rings_changed(process);
         for stream in self.streams.of_mut(process) {
             stream.outlet.sink().clear(&mut self.destinations)?;
@@ -61,24 +61,23 @@ impl Outputs {
 
     /// All processes are gone.
     pub fn forget_all(&mut self) {
-        self.forgotten.extend(self.rings.processes());
-        self.counters.clear();
+        self.forgotten.extend(self.records.processes());
     }
 
     /// Frees the rings of processes that are gone and that no client follows.
     pub fn free_rings(&mut self) {
-        let Self { forgotten, rings, followers, unopened, counters, .. } = self;
+        let Self { forgotten, records, followers, unopened, .. } = self;
         for process in &*forgotten {
             unopened.remove(process);
             for id in StreamId::both(*process) {
-                counters.remove(&id);
+                records.remove_counters(id);
             }
         }
         forgotten.retain(|&process| {
             let ids = StreamId::both(process);
             let is_followed = ids.iter().any(|id| followers.follows(*id));
             if !is_followed {
-                ids.into_iter().for_each(|id| rings.remove(id));
+                ids.into_iter().for_each(|id| records.remove_ring(id));
             }
             is_followed
         });
@@ -89,7 +88,7 @@ impl Outputs {
     /// COMPAT: Supervisor cannot follow a log that is not a regular file.
     #[must_use]
     pub fn follower(&self, id: StreamId, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
-        if let Some(follower) = Follower::of_ring(id, &self.rings, from) {
+        if let Some(follower) = Follower::of_ring(id, &self.records, from) {
             return Some(follower);
         }
         let path = path?;
@@ -103,7 +102,7 @@ impl Outputs {
     /// A follower of our own log, as [`Outputs::follower`].
     #[must_use]
     pub fn follower_of_own_log(&self, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {
-        let of_ring = Follower::of_ring(OWN_LOG, &self.rings, from);
+        let of_ring = Follower::of_ring(OWN_LOG, &self.records, from);
         of_ring.or_else(|| Follower::open(OWN_LOG, path?, from).ok())
     }
 
@@ -119,7 +118,7 @@ impl Outputs {
 
     /// What comes next for a client; `None` if there is nothing now.
     pub fn next_piece(&mut self, client: u64, buffer: &mut [u8]) -> Option<FollowedPart> {
-        self.followers.next(client, buffer, &self.rings)
+        self.followers.next(client, buffer, &self.records)
     }
 
     /// Whether a client follows a log.

@@ -3,7 +3,7 @@
 //! A byte takes one way: it is read from a stream ([`stream`]), cut into text, captured events and the listener
 //! protocol, and its text goes through an outlet ([`outlet`]), which formats lines, to a sink ([`sink`]): a log file
 //! that rotates ([`logfile`]), a destination with a reader ([`buffered`]), or nowhere. What cannot be read back from
-//! there is kept in a ring ([`rings`]). Clients that follow a log ([`followers`]) read the file or the ring.
+//! there is kept in a ring ([`records`]). Clients that follow a log ([`followers`]) read the file or the ring.
 //!
 //! [`Outputs`] owns all of this. It knows nothing about process states: what it has read for others (events, listener
 //! protocol, log lines) is returned as [`Report`]s, in the order in which it was read.
@@ -29,8 +29,8 @@ mod outlets;
 mod paths;
 mod reading;
 mod ready_lines;
+mod records;
 mod report;
-mod rings;
 mod sink;
 mod stream;
 mod streams;
@@ -41,7 +41,7 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -56,11 +56,11 @@ use followers::Followers;
 use outlet::Targets;
 use outlets::{format_as, label, stream_spec};
 use ready_lines::ReadyLines;
-use rings::Rings;
+use records::Records;
 use stream::Stream;
 use streams::Streams;
 use syslog::{SYSLOG_PATH, Syslog};
-use tokens::{Tokens, Watched};
+use tokens::Tokens;
 
 pub use autologs::{clean_auto_logs, make_auto_logs};
 pub use destinations::Destinations;
@@ -79,9 +79,7 @@ pub struct Outputs {
     destinations: Destinations,
     streams: Streams,
     tokens: Tokens,
-    rings: Rings,
-    /// Of all processes that were started and still exist.
-    counters: BTreeMap<StreamId, LogCounters>,
+    records: Records,
     followers: Followers,
     /// Holds formatted lines until they are written.
     formatted: Vec<u8>,
@@ -112,8 +110,7 @@ impl Outputs {
             destinations,
             streams: Streams::new(open_files_max),
             tokens: Tokens::default(),
-            rings: Rings::default(),
-            counters: BTreeMap::new(),
+            records: Records::default(),
             followers: Followers::default(),
             formatted: Vec::new(),
             forgotten: Vec::new(),
@@ -146,7 +143,7 @@ impl Outputs {
     fn targets(&mut self) -> Targets<'_> {
         Targets {
             destinations: &mut self.destinations,
-            rings: &mut self.rings,
+            records: &mut self.records,
             followers: &mut self.followers,
             formatted: &mut self.formatted,
         }
@@ -191,8 +188,8 @@ impl Outputs {
                 outlet.close(&mut self.destinations);
                 continue;
             };
-            self.counters.entry(id).or_default();
-            let token = self.tokens.add(Watched::Stream);
+            self.records.begin_counting(id);
+            let token = self.tokens.next();
             let whose = (child, id, pid, spec.name.clone());
             let mut stream = Stream::new(whose, (fd, token), (outlet, purpose), strip_ansi);
             if child == ChildId::Process(process) {
@@ -244,8 +241,8 @@ impl Outputs {
     }
 
     fn change_form(&mut self, process: ProcessId, spec: &ProcessSpec) -> Vec<Report> {
-        let Self { streams, destinations, rings, followers, formatted, column, .. } = self;
-        let mut targets = Targets { destinations, rings, followers, formatted };
+        let Self { streams, destinations, records, followers, formatted, column, .. } = self;
+        let mut targets = Targets { destinations, records, followers, formatted };
         let mut reports = Vec::new();
         for stream in streams.of_mut(process) {
             let form = stream.form(spec.log_form);
@@ -279,7 +276,7 @@ impl Outputs {
     /// What a process has written to standard output and standard error, in all its runs.
     #[must_use]
     pub fn counters(&self, process: ProcessId) -> [LogCounters; 2] {
-        StreamId::both(process).map(|id| self.counters.get(&id).copied().unwrap_or_default())
+        StreamId::both(process).map(|id| self.records.counters(id).unwrap_or_default())
     }
 
     /// When [`Outputs::wake`] has something to do.

@@ -8,7 +8,7 @@ use std::io;
 use super::destinations::Destinations;
 use super::followers::Followers;
 use super::ids::{StreamId, WriterId};
-use super::rings::Rings;
+use super::records::Records;
 use super::sink::Sink;
 use super::warning::Warning;
 use crate::logs::{Lines, SYSLOG_TEXT_BYTES_MAX, Shaper, Speaker, WholeLines, severity};
@@ -22,11 +22,11 @@ pub(super) struct Outlet {
     form: LogForm,
     shape: Shape,
     /// `*_syslog`: the lines so far.
-    syslog: Option<Lines>,
+    syslog: Option<Box<Lines>>,
     /// Whether there should be an AUTO log, which could not be created.
     lacks_auto_log: bool,
     /// The size of its ring; 0 without one.
-    ring_bytes: usize,
+    ring_bytes: u32,
     /// Since when an unfinished line waits for the rest.
     unfinished_since: Option<Mono>,
 }
@@ -52,7 +52,7 @@ pub(super) struct NamePrefix<'a> {
 /// What all outlets write to, and the clients that follow what is written.
 pub(super) struct Targets<'a> {
     pub(super) destinations: &'a mut Destinations,
-    pub(super) rings: &'a mut Rings,
+    pub(super) records: &'a mut Records,
     pub(super) followers: &'a mut Followers,
     /// Formatted lines, on their way to a sink.
     pub(super) formatted: &'a mut Vec<u8>,
@@ -78,7 +78,7 @@ impl Outlet {
             }
             Err(error) => (Sink::unopened(target, spec, destinations), Some(error)),
         };
-        let syslog = spec.syslog.then(|| Lines::new(SYSLOG_TEXT_BYTES_MAX));
+        let syslog = spec.syslog.then(|| Box::new(Lines::new(SYSLOG_TEXT_BYTES_MAX)));
         let lacks_auto_log = spec.target == LogTarget::Auto && *target == LogTarget::None;
         let (shape, unfinished_since) = (Shape::Exact, None);
         let mut outlet = Self { sink, form, shape, syslog, lacks_auto_log, ring_bytes: 0, unfinished_since };
@@ -95,7 +95,7 @@ impl Outlet {
         };
         self.form = form;
         self.unfinished_since = None;
-        self.ring_bytes = if has_ring { form.ring_bytes as usize } else { 0 };
+        self.ring_bytes = if has_ring { form.ring_bytes } else { 0 };
         self.shape = match self.sink {
             Sink::Destination(_) => Shape::Whole(WholeLines::default()),
             Sink::Nowhere | Sink::File(_) | Sink::Unopened(_) => Shape::Exact,
@@ -104,7 +104,7 @@ impl Outlet {
 
     /// Gives the stream a ring, keeps that of an earlier run, or removes it.
     pub(super) fn limit_ring(&self, id: StreamId, targets: &mut Targets<'_>) {
-        targets.rings.limit(id, self.ring_bytes);
+        targets.records.limit_ring(id, self.ring_bytes as usize);
         targets.followers.ring_changed(id);
     }
 
@@ -161,7 +161,7 @@ impl Outlet {
         }
         let opened = self.retry(id, targets);
         if self.ring_bytes > 0 {
-            targets.rings.push(id, bytes);
+            targets.records.push_to_ring(id, bytes);
             targets.followers.ring_changed(id);
         }
         let destinations = &mut *targets.destinations;

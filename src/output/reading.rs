@@ -9,7 +9,7 @@ use super::report::Report;
 use super::stream::{ReadOutcome, Stream};
 use super::tokens::Watched;
 use crate::logs::{Piece, conversation_echo, output_echo};
-use crate::model::{ChildId, LogCounters, LogLevel, Pid};
+use crate::model::{ChildId, LogLevel, Pid};
 use crate::python::quote;
 use crate::sys::poller::Poller;
 
@@ -35,7 +35,8 @@ impl Outputs {
     pub fn ready(&mut self, token: u64, context: &mut ReadContext<'_>) -> Vec<Report> {
         let mut reports = Vec::new();
         match self.tokens.get(token) {
-            Some(Watched::Stream) => match self.read(token, context, &mut reports) {
+            // A stream.
+            None => match self.read(token, context, &mut reports) {
                 ReadOutcome::Bytes(_) | ReadOutcome::NothingNow => {}
                 ReadOutcome::End => self.close_stream(token, context, &mut reports),
             },
@@ -46,7 +47,6 @@ impl Outputs {
                 let now = self.destinations.now().mono;
                 self.destinations.syslog.flush(now);
             }
-            None => {}
         }
         reports
     }
@@ -169,19 +169,15 @@ impl Outputs {
 
     /// A chunk is written to where it goes, and reported as far as it is for others.
     fn take_chunk(&mut self, token: u64, bytes: &[u8], echoes: bool, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, formatted, counters, .. } = self;
+        let Self { streams, destinations, records, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
         let lost_before = stream.outlet.sink().lost_bytes(destinations);
-        let mut targets = Targets { destinations, rings, followers, formatted };
+        let mut targets = Targets { destinations, records, followers, formatted };
         for piece in stream.pieces(bytes) {
             take_piece(stream, &piece, echoes, &mut targets, reports);
         }
-        // A process that is gone is not counted, although others may still hold its streams open.
-        if let Some(LogCounters { written, dropped }) = counters.get_mut(&stream.id) {
-            *written = written.saturating_add(bytes.len() as u64);
-            let lost = stream.outlet.sink().lost_bytes(targets.destinations).saturating_sub(lost_before);
-            *dropped = dropped.saturating_add(lost);
-        }
+        let lost = stream.outlet.sink().lost_bytes(targets.destinations).saturating_sub(lost_before);
+        targets.records.count(stream.id, bytes.len(), lost);
         if stream.is_conversation() {
             take_conversation(stream, bytes, echoes, reports);
         }
@@ -219,9 +215,9 @@ impl Outputs {
 
     /// Closes a stream that has ended. An unfinished last line is written as it is.
     fn close_stream(&mut self, token: u64, context: &ReadContext<'_>, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, formatted, .. } = self;
+        let Self { streams, destinations, records, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
-        let mut targets = Targets { destinations, rings, followers, formatted };
+        let mut targets = Targets { destinations, records, followers, formatted };
         for piece in stream.last_pieces() {
             take_piece(stream, &piece, context.echoes, &mut targets, reports);
         }
@@ -234,14 +230,13 @@ impl Outputs {
             reports.push(Report::Log { level: LogLevel::Debug, text });
         }
         stream.unwatch(context.poller);
-        self.tokens.remove(token);
         stream.outlet.close(&mut self.destinations);
     }
 
     fn finish_outlet(&mut self, token: u64, reports: &mut Vec<Report>) {
-        let Self { streams, destinations, rings, followers, formatted, .. } = self;
+        let Self { streams, destinations, records, followers, formatted, .. } = self;
         let Some(stream) = streams.get_mut(token) else { return };
-        let finished = stream.finish(&mut Targets { destinations, rings, followers, formatted });
+        let finished = stream.finish(&mut Targets { destinations, records, followers, formatted });
         reports.extend(finished.map(Report::from));
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Stream {
     pub(super) ready_lines: Option<Box<ReadyLines>>,
     fd: OwnedFd,
     /// `strip_ansi`
-    stripper: Option<AnsiStripper>,
+    stripper: Option<Box<AnsiStripper>>,
     purpose: Purpose,
     /// False while its outlet is full. It is not watched at all then: a hang-up would be reported again and again.
     is_watched: bool,
@@ -101,7 +101,7 @@ impl Stream {
             outlet,
             ready_lines: None,
             fd,
-            stripper: strip_ansi.then(AnsiStripper::default),
+            stripper: strip_ansi.then(Box::default),
             purpose,
             is_watched: false,
         }
@@ -155,7 +155,7 @@ impl Stream {
 
     /// What was held back, as nothing follows.
     pub(super) fn last_pieces(&mut self) -> Vec<Piece<'static>> {
-        let held = self.stripper.as_mut().map_or(&b""[..], AnsiStripper::finish);
+        let held = self.stripper.as_mut().map_or(&b""[..], |it| it.finish());
         let Purpose::Output { capture: Some(capture), .. } = &mut self.purpose else {
             return vec![Piece::Text(held.into())];
         };

@@ -1,4 +1,4 @@
-//! Which descriptor of this module a token of the poller stands for.
+//! The tokens of the poller for descriptors of this module, and what they stand for if that is not a stream.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,9 @@ pub fn is_output_token(token: u64) -> bool {
     token >= FIRST
 }
 
-/// What a token stands for.
+/// What a token stands for that is not a stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watched {
-    Stream,
     Destination(DestinationId),
     Syslog,
 }
@@ -35,9 +34,15 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    pub(super) fn add(&mut self, watched: Watched) -> u64 {
+    /// The token of a stream, by which [`super::streams`] knows it.
+    pub(super) fn next(&mut self) -> u64 {
         let token = self.next;
         self.next += 1;
+        token
+    }
+
+    pub(super) fn add(&mut self, watched: Watched) -> u64 {
+        let token = self.next();
         self.by_token.insert(token, watched);
         token
     }

@@ -11,17 +11,12 @@ use crate::supervise::NotSpawned;
 use crate::sys::groups::{LeaderFd, ProcessGroup};
 use crate::sys::is_shortage;
 
-#[derive(Debug)]
-struct Child {
-    stdin: Stdin,
-}
-
 /// All children that were not reaped yet, and the groups of reaped ones.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     by_pid: BTreeMap<Pid, ChildId>,
-    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
-    live: BTreeMap<ProcessId, Box<Child>>,
+    /// The standard inputs of live processes.
+    live: BTreeMap<ProcessId, Stdin>,
     /// Handles of the groups that are killed as a whole, even if their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
 }
@@ -30,7 +25,7 @@ impl Children {
     /// Adds a started process, with our end of the pipe to its standard input.
     pub(super) fn add(&mut self, process: ProcessId, pid: Pid, stdin: Option<OwnedFd>) {
         self.by_pid.insert(pid, ChildId::Process(process));
-        self.live.insert(process, Box::new(Child { stdin: Stdin::new(stdin) }));
+        self.live.insert(process, Stdin::new(stdin));
     }
 
     /// The main process of a program, which was a descendant of its leader, is our child by now.
@@ -84,12 +79,12 @@ impl Children {
 
     /// The standard input of a child that was not reaped yet.
     pub(super) fn stdin(&mut self, process: ProcessId) -> Option<&mut Stdin> {
-        self.live.get_mut(&process).map(|child| &mut child.stdin)
+        self.live.get_mut(&process)
     }
 
     /// Removes a reaped child. Returns its standard input.
     fn remove(&mut self, process: ProcessId) -> Option<Stdin> {
-        self.live.remove(&process).map(|child| child.stdin)
+        self.live.remove(&process)
     }
 }
 

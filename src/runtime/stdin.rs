@@ -21,8 +21,15 @@ const UNREAD_BYTES_MAX: usize = crate::http::BODY_BYTES_MAX;
 pub(super) struct Stdin {
     /// `None` once the child has closed its end, and for a FastCGI program, which has none.
     pipe: Option<Output>,
-    unread: VecDeque<u8>,
-    /// Set while it is watched for room, which is only while bytes are pending: the poller would report a
+    /// Set while bytes are pending: most programs are sent nothing.
+    unread: Option<Box<Unread>>,
+}
+
+/// What a child has not read yet.
+#[derive(Debug, Default)]
+struct Unread {
+    bytes: VecDeque<u8>,
+    /// Set while the pipe is watched for room, which is only while bytes are pending: the poller would report a
     /// pipe that the child has closed continuously.
     token: Option<u64>,
 }
@@ -31,26 +38,28 @@ impl Stdin {
     /// The write end, which is nonblocking.
     pub(super) fn new(pipe: Option<OwnedFd>) -> Self {
         let pipe = pipe.map(|pipe| Output::own(File::from(pipe)));
-        Self { pipe, unread: VecDeque::new(), token: None }
+        Self { pipe, unread: None }
     }
 
     /// Accepts all bytes, or none.
     fn take(&mut self, bytes: &[u8]) -> Result<(), StdinError> {
         self.write()?;
-        let is_behind = !self.unread.is_empty();
-        if is_behind && self.unread.len().saturating_add(bytes.len()) > UNREAD_BYTES_MAX {
+        let unread = &mut self.unread.get_or_insert_default().bytes;
+        let is_behind = !unread.is_empty();
+        if is_behind && unread.len().saturating_add(bytes.len()) > UNREAD_BYTES_MAX {
             return Err(StdinError::Full);
         }
-        self.unread.extend(bytes);
+        unread.extend(bytes);
         self.write()
     }
 
     /// Writes as much as there is room for.
     fn write(&mut self) -> Result<(), StdinError> {
         let pipe = self.pipe.as_ref().ok_or(StdinError::Closed)?;
-        let outcome = drain(pipe, &mut self.unread).map_err(|_| StdinError::Closed);
-        if outcome.is_err() || self.unread.is_empty() {
-            self.unread = VecDeque::new();
+        let Some(Unread { bytes, .. }) = self.unread.as_deref_mut() else { return Ok(()) };
+        let outcome = drain(pipe, bytes).map_err(|_| StdinError::Closed);
+        if outcome.is_err() {
+            bytes.clear();
         }
         outcome
     }
@@ -58,22 +67,24 @@ impl Stdin {
     /// Watches it while bytes are pending, and closes it if the child has.
     fn watch(&mut self, process: ProcessId, is_open: bool, poller: &Poller, sources: &mut Sources) {
         let Some(pipe) = &self.pipe else { return };
-        match self.token {
-            None if !self.unread.is_empty() => {
-                let token = sources.add(Source::Stdin(process));
-                let room = Interest { read: false, write: true };
-                match poller.add(pipe, token, room) {
-                    Ok(()) => self.token = Some(token),
-                    Err(_) => sources.remove(token),
+        if let Some(unread) = &mut self.unread {
+            match unread.token {
+                None if !unread.bytes.is_empty() => {
+                    let token = sources.add(Source::Stdin(process));
+                    let room = Interest { read: false, write: true };
+                    match poller.add(pipe, token, room) {
+                        Ok(()) => unread.token = Some(token),
+                        Err(_) => sources.remove(token),
+                    }
                 }
+                Some(token) if unread.bytes.is_empty() => {
+                    poller.remove(pipe.as_fd());
+                    sources.remove(token);
+                }
+                None | Some(_) => {}
             }
-            Some(token) if self.unread.is_empty() => {
-                poller.remove(pipe.as_fd());
-                sources.remove(token);
-                self.token = None;
-            }
-            None | Some(_) => {}
         }
+        self.unread.take_if(|unread| unread.bytes.is_empty());
         if !is_open {
             self.pipe = None;
         }
@@ -81,7 +92,9 @@ impl Stdin {
 
     /// Closes it: the child is gone.
     pub(super) fn close(&mut self, process: ProcessId, poller: &Poller, sources: &mut Sources) {
-        self.unread = VecDeque::new();
+        if let Some(unread) = &mut self.unread {
+            unread.bytes.clear();
+        }
         self.watch(process, false, poller, sources);
     }
 }
@@ -130,11 +143,12 @@ mod tests {
     fn all_is_taken_or_nothing() {
         let (_read, mut stdin) = pipe();
         assert_eq!(stdin.take(&vec![b'x'; UNREAD_BYTES_MAX]), Ok(()));
-        let written = UNREAD_BYTES_MAX - stdin.unread.len();
+        let unread_len = |stdin: &Stdin| stdin.unread.as_ref().map_or(0, |it| it.bytes.len());
+        let written = UNREAD_BYTES_MAX - unread_len(&stdin);
         assert!(written > 0);
         assert_eq!(stdin.take(&vec![b'x'; written]), Ok(()));
         assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
-        assert_eq!(stdin.unread.len(), UNREAD_BYTES_MAX);
+        assert_eq!(unread_len(&stdin), UNREAD_BYTES_MAX);
         let (_read, mut stdin) = pipe();
         assert_eq!(stdin.take(&vec![b'x'; 3 * UNREAD_BYTES_MAX]), Ok(()), "nothing was waiting");
         assert_eq!(stdin.take(b"y"), Err(StdinError::Full));
@@ -146,6 +160,6 @@ mod tests {
         assert_eq!(stdin.take(&vec![b'x'; UNREAD_BYTES_MAX]), Ok(()));
         drop(read);
         assert_eq!(stdin.take(b"y"), Err(StdinError::Closed));
-        assert!(stdin.unread.is_empty());
+        assert!(stdin.unread.is_none_or(|it| it.bytes.is_empty()));
     }
 }
