@@ -260,6 +260,7 @@ fn the_supervisor_and_its_processes_are_described() {
         "counters",
         "description",
         "ended_at",
+        "failed_step",
         "full_name",
         "group",
         "health",

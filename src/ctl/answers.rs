@@ -1,6 +1,7 @@
 //! The supervisor's answers as rows: outside this file no action inspects a [`Value`]. Documents of the JSON
-//! API are inspected where they are shown.
+//! API other than the list of processes are inspected where they are shown.
 
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::failure::CallError;
@@ -8,7 +9,8 @@ use crate::model::{HealthInfo, HealthStatus, ListenerState, Namespec, ProcessSta
 use crate::xmlrpc::Value;
 
 /// A process as the client shows it.
-#[derive(Debug)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "ApiProcess")]
 pub(super) struct ProcessRow {
     pub(super) group: String,
     pub(super) name: String,
@@ -33,18 +35,7 @@ impl ProcessRow {
     /// For tests that only need the names.
     #[cfg(test)]
     pub(super) fn named(group: &str, name: &str) -> Self {
-        Self {
-            group: group.to_owned(),
-            name: name.to_owned(),
-            state: None,
-            state_name: String::new(),
-            description: String::new(),
-            hint: None,
-            health: None,
-            reported_status: None,
-            pid: 0,
-            is_done: false,
-        }
+        Self { group: group.to_owned(), name: name.to_owned(), ..Self::default() }
     }
 
     /// Whether it has a health check and is not known to be healthy.
@@ -143,23 +134,64 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
     })
 }
 
-/// A process of the JSON API.
-pub(super) fn api_process(row: &Json) -> ProcessRow {
-    let text = |value: &Json| value.as_str().map(str::to_owned);
-    let state = ProcessState::named(row["state"].as_str().unwrap_or_default());
-    let health = HealthStatus::named(row["health"]["status"].as_str().unwrap_or_default());
-    ProcessRow {
-        group: text(&row["group"]).unwrap_or_default(),
-        name: text(&row["name"]).unwrap_or_default(),
-        state,
-        is_done: state == Some(ProcessState::Exited) && row["last_end"]["expected"] == true,
-        state_name: text(&row["state"]).unwrap_or_default(),
-        description: text(&row["description"]).unwrap_or_default(),
-        hint: text(&row["hint"]),
-        health: health.map(|status| HealthInfo { status, failure: text(&row["health"]["failure"]) }),
-        reported_status: text(&row["status"]),
-        pid: row["pid"].as_i64().unwrap_or(0),
+/// `/api/v1/processes`
+#[derive(Debug, Deserialize)]
+pub(super) struct ApiProcesses {
+    pub(super) processes: Vec<ProcessRow>,
+}
+
+/// What a row needs of a process of the JSON API. An event about one has no more than its names.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ApiProcess {
+    group: String,
+    name: String,
+    state: String,
+    description: String,
+    failed_step: Option<String>,
+    hint: Option<String>,
+    health: Option<ApiHealth>,
+    status: Option<String>,
+    pid: Option<i64>,
+    last_end: Option<ApiEnd>,
+}
+
+#[derive(Deserialize)]
+struct ApiHealth {
+    status: String,
+    failure: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ApiEnd {
+    expected: bool,
+}
+
+impl From<ApiProcess> for ProcessRow {
+    fn from(process: ApiProcess) -> Self {
+        let state = ProcessState::named(&process.state);
+        let health = process.health.and_then(|ApiHealth { status, failure }| {
+            Some(HealthInfo { status: HealthStatus::named(&status)?, failure })
+        });
+        let hints: Vec<String> = process.failed_step.into_iter().chain(process.hint).collect();
+        Self {
+            group: process.group,
+            name: process.name,
+            state,
+            is_done: state == Some(ProcessState::Exited) && process.last_end.is_some_and(|end| end.expected),
+            state_name: process.state,
+            description: process.description,
+            hint: (!hints.is_empty()).then(|| hints.join("; ")),
+            health,
+            reported_status: process.status,
+            pid: process.pid.unwrap_or(0),
+        }
     }
+}
+
+/// A process of a document of the JSON API, or the empty row.
+pub(super) fn api_process(process: &Json) -> ProcessRow {
+    ProcessRow::deserialize(process).unwrap_or_default()
 }
 
 /// `processes` of the JSON API.

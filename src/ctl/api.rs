@@ -1,5 +1,6 @@
 //! The JSON API of the server.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::failure::CallError;
@@ -12,13 +13,14 @@ pub(super) fn process_path(namespec: &str) -> String {
 }
 
 /// The document in a reply.
-pub(super) fn document(mut reply: ResponseParser) -> Result<Json, CallError> {
+pub(super) fn document<T: DeserializeOwned>(mut reply: ResponseParser) -> Result<T, CallError> {
+    let body = reply.take_body();
     let (status, reason) = reply.head().map_or((200, ""), |head| (head.status, head.reason.as_str()));
+    if status == 200 {
+        return serde_json::from_slice(&body).map_err(|error| CallError::InvalidReply(error.to_string()));
+    }
     let reason = reason.to_owned();
-    let parsed = serde_json::from_slice::<Json>(&reply.take_body());
-    match (status, parsed) {
-        (200, Ok(document)) => Ok(document),
-        (200, Err(error)) => Err(CallError::InvalidReply(error.to_string())),
+    match (status, serde_json::from_slice::<Json>(&body)) {
         (401, _) => Err(CallError::Refused(status, reason)),
         (_, Ok(document)) if document["error"].is_object() => Err(rejection(&document["error"])),
         (404, _) => Err(CallError::NoApi),
@@ -44,7 +46,7 @@ mod tests {
             let mut reply = ResponseParser::new(1024);
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
             reply.feed(format!("{head}{body}").as_bytes()).unwrap();
-            document(reply).unwrap_err().plain()
+            document::<Json>(reply).unwrap_err().plain()
         };
         let bad_name = "{\"error\":{\"code\":10,\"name\":\"BAD_NAME\",\"message\":\"BAD_NAME: x\"}}";
         assert_eq!(error("404 Not Found", bad_name), "there is no process or group 'x'");

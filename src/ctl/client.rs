@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::api;
@@ -141,7 +142,11 @@ impl RpcClient {
     }
 
     /// Requests a document of the JSON API; `asked_for` describes it for messages.
-    pub(super) fn get(&mut self, target: &str, asked_for: &'static str) -> Result<Json, CallError> {
+    pub(super) fn get<T: DeserializeOwned>(
+        &mut self,
+        target: &str,
+        asked_for: &'static str,
+    ) -> Result<T, CallError> {
         let reply = self.exchange(Get { target }, Some(asked_for), None)?;
         api::document(reply)
     }

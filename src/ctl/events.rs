@@ -59,7 +59,7 @@ fn known_names<'n>(session: &mut Session, names: &[&'n str]) -> Result<Option<Ve
     if names.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let rows = answers::api_processes(&session.get("/api/v1/processes", "the names of all processes")?);
+    let rows = session.api_processes("the names of all processes")?;
     selection::named(session, &rows, names);
     let is_known = |name: &&str| *name == "all" || !selection::existing(&rows, &[name]).is_empty();
     let known: Vec<&str> = names.iter().copied().filter(is_known).collect();

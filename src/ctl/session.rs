@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::answers::{self, ProcessRow};
+use super::answers::{self, ApiProcesses, ProcessRow};
 use super::ask;
 use super::client::RpcClient;
 use super::event_stream::EventStream;
@@ -153,6 +153,13 @@ impl<'io> Session<'io> {
         self.client.get(target, asked_for)
     }
 
+    /// The processes by the JSON API; `asked_for` describes them for messages.
+    pub(super) fn api_processes(&mut self, asked_for: &'static str) -> Result<Vec<ProcessRow>, CallError> {
+        self.flush();
+        let answer: ApiProcesses = self.client.get("/api/v1/processes", asked_for)?;
+        Ok(answer.processes)
+    }
+
     /// Performs an action of the JSON API; `waits_for` describes it for the progress line.
     pub(super) fn post(&mut self, target: &str, waits_for: String) -> Result<Json, CallError> {
         self.flush();
@@ -174,8 +181,21 @@ impl<'io> Session<'io> {
         }
     }
 
-    /// The same, or `None` after an error message if no supervisor of our API version answers. If the server has our own
-    /// method, its version is known, and one request is enough.
+    /// All processes as rows, or `None` after an error message if no supervisor of our API version answers. As `sv` they come
+    /// from the JSON API: its answer is half as long as that of XML-RPC, and a tenth of the work to read.
+    pub(super) fn checked_processes(&mut self) -> Result<Option<Vec<ProcessRow>>, Failure> {
+        match self.is_sv.then(|| self.api_processes("the state of all processes")) {
+            Some(Ok(rows)) => return Ok(Some(rows)),
+            // Supervisor, or an older sv: as supervisorctl.
+            None | Some(Err(CallError::NoApi)) => {}
+            Some(Err(error)) => return self.report_unusable(error).map(|()| None),
+        }
+        let answer = self.checked_process_info()?;
+        Ok(answer.as_ref().map(answers::processes).transpose()?)
+    }
+
+    /// The same as they are answered by XML-RPC. If the server has our own method, its version is known, and one request is
+    /// enough.
     pub(super) fn checked_process_info(&mut self) -> Result<Option<Value>, Failure> {
         if let Some(answer) = self.own_process_info() {
             return match answer {

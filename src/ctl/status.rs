@@ -21,34 +21,52 @@ const JSON: &str = "--json";
 
 /// `status [NAME...]`: errors first, then the table. Exits with 3 if a process in the table is not running.
 pub(super) fn status(session: &mut Session, arg: &str) -> Outcome {
+    let mut names: Vec<&str> = arg.split_whitespace().collect();
+    let wants_json = session.is_sv() && names.contains(&JSON);
+    names.retain(|name| !(wants_json && *name == JSON));
+    if wants_json {
+        return status_json(session, &names);
+    }
+    let Some(all) = session.checked_processes()? else {
+        session.fail(exit::STATUS_UNKNOWN);
+        return Ok(());
+    };
+    let selected = select(session, &all, &names, false);
+    show(session, selected.iter().map(|at| &all[*at]));
+    fail_if_stopped(session, &all, &selected);
+    Ok(())
+}
+
+/// `status --json [NAME...]`
+fn status_json(session: &mut Session, names: &[&str]) -> Outcome {
     let Some(answer) = session.checked_process_info()? else {
         session.fail(exit::STATUS_UNKNOWN);
         return Ok(());
     };
     let all = answers::processes(&answer)?;
-    let mut names: Vec<&str> = arg.split_whitespace().collect();
-    let wants_json = session.is_sv() && names.contains(&JSON);
-    names.retain(|name| !(wants_json && *name == JSON));
-    let names = wildcard::expand(&names, &all);
-    let shown: Vec<usize> = if names.is_empty() || names.iter().any(|name| name == "all") {
-        (0..all.len()).collect()
-    } else {
-        names.iter().flat_map(|name| named(session, &all, name, wants_json)).collect()
-    };
-    if wants_json {
-        let values = answer.as_array().unwrap_or_default();
-        session.print(&json::processes(shown.iter().map(|at| &values[*at])));
-    } else {
-        show(session, shown.iter().map(|at| &all[*at]));
-    }
-    if shown.iter().any(|at| all[*at].state.is_some_and(ProcessState::is_stopped)) {
-        session.fail(exit::STATUS_NOT_RUNNING);
-    }
+    let selected = select(session, &all, names, true);
+    let values = answer.as_array().unwrap_or_default();
+    session.print(&json::processes(selected.iter().map(|at| &values[*at])));
+    fail_if_stopped(session, &all, &selected);
     Ok(())
 }
 
-/// The indexes of the rows that a name matches. Prints an error if there are none, on stderr if stdout is for
-/// JSON.
+fn fail_if_stopped(session: &mut Session, all: &[ProcessRow], selected: &[usize]) {
+    if selected.iter().any(|at| all[*at].state.is_some_and(ProcessState::is_stopped)) {
+        session.fail(exit::STATUS_NOT_RUNNING);
+    }
+}
+
+/// The indexes of the rows that the names mean, those of all without names. Prints an error for a name that means none, on
+/// stderr if stdout is for JSON.
+fn select(session: &mut Session, all: &[ProcessRow], names: &[&str], is_json: bool) -> Vec<usize> {
+    let names = wildcard::expand(names, all);
+    if names.is_empty() || names.iter().any(|name| name == "all") {
+        return (0..all.len()).collect();
+    }
+    names.iter().flat_map(|name| named(session, all, name, is_json)).collect()
+}
+
 fn named(session: &mut Session, all: &[ProcessRow], name: &str, is_json: bool) -> Vec<usize> {
     let spec = Namespec::split(name);
     let rows: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_meant_by(&spec)).collect();

@@ -21,14 +21,17 @@ use crate::xmlrpc::{Value, decode_call, encode_fault, encode_response};
 enum Answer {
     Value(Value),
     Fault(i32, &'static str),
+    /// A document of the JSON API.
+    Document(&'static str),
+    NotFound,
     Unauthorized,
     /// Announces that it closes the connection, and does.
     LastValue(Value),
     HangUp,
 }
-use Answer::{Fault, HangUp, LastValue, Unauthorized};
+use Answer::{Document, Fault, HangUp, LastValue, NotFound, Unauthorized};
 
-/// A call in text form (`startProcess web`), and its answer.
+/// A call in text form (`startProcess web`) or the path of a document, and its answer.
 type Script = Vec<(&'static str, Answer)>;
 
 fn value(value: impl Into<Value>) -> Answer {
@@ -55,13 +58,19 @@ fn read_request(stream: &mut UnixStream) -> Option<(String, Vec<u8>)> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).unwrap();
     Some((head, body))
 }
 
-fn shown(body: &[u8]) -> String {
+fn shown(head: &str, body: &[u8]) -> String {
+    let (request, fields) = head.split_once("\r\n").unwrap();
+    assert!(fields.starts_with("Host: localhost\r\n"), "{head}");
+    if let Some(path) = request.strip_prefix("GET ").and_then(|rest| rest.strip_suffix(" HTTP/1.1")) {
+        return path.to_owned();
+    }
+    assert_eq!(request, "POST /RPC2 HTTP/1.1");
     let call = decode_call(body).unwrap();
     let params = call.params.iter().map(|param| match param {
         Value::Int(number) => format!(" {number}"),
@@ -88,13 +97,14 @@ fn serve(listener: &UnixListener, script: Script) {
                 None => stream = Some(listener.accept().unwrap().0),
             }
         };
-        assert!(head.starts_with("POST /RPC2 HTTP/1.1\r\nHost: localhost\r\n"), "{head}");
         let user = head.lines().find_map(|line| line.strip_prefix("Authorization: ")).map(|_| " as user");
-        assert_eq!(format!("{}{}", shown(&body), user.unwrap_or_default()), expected);
+        assert_eq!(format!("{}{}", shown(&head, &body), user.unwrap_or_default()), expected);
         let bytes = match &answer {
             Answer::Value(value) => reply("200 OK", &encode_response(value)),
             LastValue(value) => reply("200 OK\r\nConnection: close", &encode_response(value)),
             Fault(code, text) => reply("200 OK", &encode_fault(*code, text)),
+            Document(text) => reply("200 OK", text.as_bytes()),
+            NotFound => reply("404 Not Found", b"<html>"),
             Unauthorized => reply("401 Unauthorized", b""),
             HangUp => Vec::new(),
         };
@@ -239,6 +249,30 @@ fn health_is_one_of_two_codes_and_says_what_is_wrong() {
     );
     check_health("health", vec![("sv.getAllProcessInfo", Unauthorized)], refused, 1);
     check("health", Vec::new(), "*** Unknown syntax: health\n", 1);
+}
+
+#[test]
+fn as_sv_status_asks_for_a_document_and_calls_methods_where_there_is_none() {
+    const PROCESSES: &str = r#"{"summary":{},"processes":[
+        {"group":"web","name":"web","state":"RUNNING","description":"pid 7, uptime 0:00:09","pid":7,"failed_step":null,
+         "hint":null,"status":"ready","health":{"status":"healthy","failure":null},"last_end":null,"counters":{}},
+        {"group":"pair","name":"a","state":"STOPPED","description":"Not started","pid":null},
+        {"group":"pair","name":"b","state":"BACKOFF","description":"unknown error","pid":null,
+         "failed_step":"cannot apply user","hint":"next attempt in 2 s","last_end":{"expected":false}}]}"#;
+    let (web, b) = (WEB.trim_end(), PAIR_B.trim_end());
+    let table = format!("{web}; healthy; ready\n{PAIR_A}{b}; cannot apply user; next attempt in 2 s\n");
+    let no_api = ("/api/v1/processes", NotFound);
+    let no_method = ("sv.getAllProcessInfo", Fault(1, "UNKNOWN_METHOD"));
+    for (script, expected, code) in [
+        (vec![("/api/v1/processes", Document(PROCESSES))], table, 3),
+        (vec![no_api, no_method, up(), ("getAllProcessInfo", three())], format!("{WEB}{PAIR_A}{PAIR_B}"), 3),
+    ] {
+        let result = in_session(script, "", false, |session| {
+            session.act_as_sv(&String::new);
+            perform(session, "status");
+        });
+        assert_eq!(result, (expected, code));
+    }
 }
 
 #[test]

@@ -80,8 +80,7 @@ fn is_one(name: &str) -> bool {
 
 /// Each process that is meant, by the order of trouble. One that is gone meanwhile is left out.
 fn explain_several(session: &mut Session, names: &[&str]) -> Result<Vec<Explanation>, CallError> {
-    let document = session.get("/api/v1/processes", "the state of all processes")?;
-    let rows = answers::api_processes(&document);
+    let rows = session.api_processes("the state of all processes")?;
     let mut positions = selection::named(session, &rows, names).positions;
     positions.sort_by_key(|at| rows.get(*at).map(severity));
     let mut explanations = Vec::new();
