@@ -1,8 +1,8 @@
 //! `sv`: a process supervisor and container init that takes the place of Supervisor.
 //!
 //! All code lives in this library; `main.rs` only matches on an action. The layers, from the
-//! shared words up to the shell that owns every file descriptor, are told in ARCHITECTURE.md and
-//! held by `tests/tidy.rs`:
+//! shared words up to the shell that owns every file descriptor, are described in ARCHITECTURE.md and
+//! checked by `tests/tidy.rs`:
 //!
 //! * layer 0: [`model`], [`python`]
 //! * layer 1, pure or without policy: [`launch`], [`events`], [`logs`], [`http`], [`notify`],

@@ -131,7 +131,7 @@ fn ended(child: &mut Child) -> Option<u8> {
     }
 }
 
-/// As the shell tells it.
+/// The exit status that a shell reports.
 fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|number| 128 + number));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
@@ -165,7 +165,7 @@ fn read_pid(pid_file: &Path) -> Option<Pid> {
 }
 
 fn complain(text: &str, code: u8) -> u8 {
-    // There is nobody to tell if stderr is gone.
+    // Without standard error it cannot be reported.
     let _ = writeln!(io::stderr(), "pidproxy: {text}");
     code
 }

@@ -1,4 +1,4 @@
-//! The web pages in a real browser that runs no scripts: links are pressed, and what the browser tells of where a
+//! The web pages in a real browser that runs no scripts: links are pressed, and what the browser reports about where a
 //! request comes from decides whether anything is done.
 
 #![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers included")]
@@ -178,7 +178,7 @@ fn a_browser_does_nothing_for_pages_of_other_sites() {
     browser.click("a");
     browser.wait_for("document.querySelector('h1')?.innerText", "403 Forbidden");
     assert_eq!(sandbox.pid("cat"), before);
-    // Whoever means it presses a button of ours.
+    // A press on our own button stops it.
     browser.click("button");
     browser.wait_for(MESSAGE, "Process cat stopped");
     sandbox.wait_state("cat", "STOPPED");

@@ -171,7 +171,7 @@ fn calls_that_wait_are_answered_when_the_supervisor_ends_or_restarts() {
 /// What it reads is in a file.
 const READER: &str = "[program:reader]\ncommand=/bin/sh -c 'exec cat > %(here)s/heard'\nstartsecs=0\n";
 
-/// Reads no input until it is told to continue.
+/// Reads no input until the file `go` exists.
 const LATE: &str = "[program:late]\nstartsecs=0\n\
     command=/bin/sh -c 'echo > %(here)s/late; until test -e %(here)s/go; do sleep 0.05; done; exec cat > %(here)s/late-heard'\n";
 

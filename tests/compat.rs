@@ -8,16 +8,16 @@
 //!
 //! `tests/compat/good` and `tests/compat/bad` hold the files, and beside a file in a folder of its name
 //! what it includes. The first comment of a file says which row of COMPAT.md it shows, or what it is
-//! modelled on. More comments at the top tell the harness more:
+//! modelled on. More comments at the top are for the harness:
 //!
 //! * `; names: a, b` – both messages hold these texts (bad files)
-//! * `; line: 7` – our message tells this line (bad files); `; in: NAME/x.conf` – of this included file
+//! * `; line: 7` – our message names this line (bad files); `; in: NAME/x.conf` – of this included file
 //! * `; log: TEXT` – both activity logs hold this text (good files); `<here>` is the folder
 //! * `; compare: a.txt` – a program writes this file, which has to be the same (good files)
 //! * `; login: NAME:PASSWORD` – what the server asks for (good files)
 //!
 //! Not compared, because the difference is wanted or chance: the eight random characters in the name
-//! of an AUTO log; `autorestart` in getAllConfigInfo, which this version of the reference does not tell
+//! of an AUTO log; `autorestart` in getAllConfigInfo, which this version of the reference does not report
 //! yet (RPC-CI-04); and there the name of a log file that is set to nothing, which is `none` in ours and
 //! empty in the reference (RPC-CI-06). Of getAllProcessInfo only names and paths are compared: what has become of a
 //! process by then is up to the clock.

@@ -5,7 +5,7 @@
 //! `supervisord -n`, asked by our own. All three answer the same lines with the same exit status.
 //!
 //! Every line brings about its state first and takes it from there, so that what came before does
-//! not matter. Many are told in the order in which they were done, which is anybody's guess (and
+//! not matter. Many list results in the order in which these were reached, which is not defined (and
 //! differs by intent: stops go by descending priority here), so those lines are sorted.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]

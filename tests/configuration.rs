@@ -1,7 +1,7 @@
 //! What a configuration and a command line make of the running supervisor, under Supervisor's own
 //! names for it: where it looks, what it refuses and in which words, and what children see of it.
 //!
-//! `SV_TEST_REFERENCE` runs the same against Supervisor; the tests named `ours_…` tell of deliberate
+//! `SV_TEST_REFERENCE` runs the same against Supervisor; the tests named `ours_…` show deliberate
 //! differences and are skipped then.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]

@@ -113,7 +113,7 @@ fn a_configured_unix_server_takes_its_place_and_one_over_tcp_does_not() {
     let port = free_port();
     let inet = format!("[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n");
     let inet = Sandbox::new(&bare(&inet)).start();
-    // Whoever may open the socket need not know the password.
+    // A client that may open the socket needs no password.
     assert_eq!(sockets(&inet).len(), 1);
     let config = inet.config().to_str().unwrap().to_owned();
     let pid = inet.supervisor_pid().as_raw_nonzero().to_string();

@@ -278,7 +278,7 @@ fn unauthenticated_clients_do_not_evict_followers() {
     let mut idle = Peer::unix(&sandbox);
     assert_eq!(idle.call("supervisor.getPID", &[]), Ok(Value::from(raw(sandbox.supervisor_pid()))));
     let clients: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    // Whoever may open the socket gets in, and those who were there before are there still.
+    // A client that may open the socket is served, and earlier connections remain.
     for _ in 0..10 {
         assert!(Peer::unix(&sandbox).call("supervisor.getState", &[]).is_ok());
     }

@@ -11,8 +11,8 @@ mod support;
 use support::terminal::Terminal;
 use support::{Sandbox, TIMEOUT, binary, descendants, have};
 
-/// Names each signal that comes in `signals`, but for those that nothing can catch (9, 19), that tell of children (17) and that
-/// the libc keeps for itself (32, 33).
+/// Names each signal that comes in `signals`, except those that cannot be caught (9, 19), that report the end of children (17) and
+/// that the libc keeps for itself (32, 33).
 const CATCH: &str = "
 for n in $(seq 1 64); do
     case $n in 9|17|19|32|33) ;; *) trap \"echo $n >>signals\" $n ;; esac

@@ -1,4 +1,4 @@
-//! Event listeners and events, with real listeners: Perl that writes down what it is told, Python with
+//! Event listeners and events, with real listeners: Perl that writes down each event, Python with
 //! Supervisor's own `childutils`, superlance as it comes from its package, and some that misbehave.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
@@ -16,7 +16,7 @@ use std::time::Instant;
 use rustix::process::{Signal, kill_process};
 use support::{REPORT, Sandbox, have, reference_bin, reference_under_test};
 
-/// Tells what it is told by Python's repr, as the body of Supervisor's own loop.
+/// Writes down each event by Python's repr, in the body of Supervisor's own loop.
 const PYTHON: &str = "
 import sys
 from supervisor import childutils

@@ -339,7 +339,7 @@ fn without_descriptors_for_more_connections_it_rests() {
         process_name=%(process_num)d\n";
     let mut sandbox = Sandbox::with_programs(&format!("{CAT}{waits}")).start();
     let supervisor = sandbox.supervisor_pid();
-    // Whoever waits for an answer makes no room.
+    // A connection that waits for an answer is not closed for another.
     let mut waiting: Vec<Peer> = (0..20).map(|_| Peer::unix(&sandbox)).collect();
     for (nth, peer) in waiting.iter_mut().enumerate() {
         peer.send(call("supervisor.startProcess", &[format!("wait:{nth}").into()]));

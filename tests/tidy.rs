@@ -167,13 +167,14 @@ fn every_module_of_the_library_is_in_the_table() {
     assert_eq!(modules, rows);
 }
 
-/// The layer of each module, as a document has it: `(module, layer)`.
-fn layers_in_architecture() -> BTreeMap<String, usize> {
+/// The layer of each module, and what it may use, as a document has it: `(module, (layer, uses))`.
+fn layers_in_architecture() -> BTreeMap<String, (usize, String)> {
     let text = read(&root().join("ARCHITECTURE.md"));
     let rows = text.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| ")?.split(" | ");
-        let layer = cells.next()?.parse().ok()?;
-        Some((cells.next()?.trim_matches('`').to_owned(), layer))
+        let cells: Vec<&str> = line.strip_prefix("| ")?.trim_end_matches(" |").split(" | ").collect();
+        let layer = cells.first()?.parse().ok()?;
+        let [_, module, _, uses] = cells.as_slice() else { return None };
+        Some((module.trim_matches('`').to_owned(), (layer, (*uses).to_owned())))
     });
     rows.collect()
 }
@@ -191,10 +192,129 @@ fn documents_agree_on_the_layers() {
         let names = line.split("[`").skip(1).filter_map(|rest| rest.split_once("`]"));
         reported.extend(names.map(|(name, _)| (name.to_owned(), layer)));
     }
-    assert_eq!(reported, layers);
+    assert!(reported.iter().eq(layers.iter().map(|(module, (layer, _))| (module, layer))));
+    let below = |layer: usize| layers.iter().filter(move |(_, (other, _))| *other < layer);
     for (module, uses) in MAY_USE {
-        let lower = |used: &&str| layers[*used] < layers[*module];
-        assert!(uses.iter().all(lower), "{module} uses {uses:?}");
+        let (layer, documented) = &layers[*module];
+        assert!(uses.iter().all(|used| layers[*used].0 < *layer), "{module} uses {uses:?}");
+        let documented: BTreeSet<&str> = match documented.strip_prefix("everything below except ") {
+            Some(except) => below(*layer).map(|(name, _)| name.as_str()).filter(|it| *it != except).collect(),
+            None => documented.split(", ").filter(|it| *it != "–").collect(),
+        };
+        assert_eq!(documented, uses.iter().copied().collect(), "{module} in ARCHITECTURE.md");
+    }
+}
+
+/// What a text names in backticks.
+fn named_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// All files below `src`, by their paths there.
+fn sources() -> BTreeMap<String, String> {
+    let src = root().join("src");
+    let scripts = fs::read_dir(src.join("web/js")).unwrap().map(|entry| entry.unwrap().path());
+    let files = rust_files(&src).into_iter().chain(scripts);
+    files.map(|file| (file.strip_prefix(&src).unwrap().display().to_string(), read(&file))).collect()
+}
+
+#[test]
+fn architecture_names_files_functions_and_constants_that_exist() {
+    let (text, sources) = (read(&root().join("ARCHITECTURE.md")), sources());
+    let mut wrong = Vec::new();
+    let mut named = 0;
+    // `file` or `file: function`. A path may leave out the folder that the text is about.
+    for name in named_in(&text).filter(|name| !name.contains('\n')) {
+        let (file, function) = name.split_once(": ").map_or((name, None), |(file, it)| (file, Some(it)));
+        if !(file.ends_with(".rs") || file.ends_with(".js")) {
+            continue;
+        }
+        named += 1;
+        let is_meant = |path: &&String| *path == file || path.ends_with(&format!("/{file}"));
+        let found: Vec<_> = sources.keys().filter(is_meant).collect();
+        let defines = |path: &&String| {
+            let name = function.and_then(|it| it.rsplit("::").next()).unwrap_or_default();
+            let forms = [format!("fn {name}("), format!("fn {name}<"), format!("function {name}(")];
+            let types = [format!("struct {name}"), format!("enum {name}")];
+            forms.iter().chain(&types).any(|form| sources[*path].contains(form))
+        };
+        let is_there = match function {
+            Some(_) => found.iter().any(defines),
+            None => !found.is_empty() || root().join(file).exists(),
+        };
+        if !is_there {
+            wrong.push(name.to_owned());
+        }
+    }
+    let bounds = text.split("## Bounds").nth(1).unwrap().split("\n## ").next().unwrap();
+    for row in bounds.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.split(" | ").nth(1).unwrap_or_default();
+        let (constants, files): (Vec<_>, Vec<_>) = named_in(cell)
+            .partition(|name| name.rsplit("::").next().unwrap().contains(|c: char| c.is_ascii_uppercase()));
+        let files: Vec<_> = files.into_iter().filter(|name| name.contains(['/', '.'])).collect();
+        for constant in constants {
+            named += 1;
+            let (module, name) = constant.rsplit_once("::").unwrap_or(("", constant));
+            let is_meant = |path: &str| match module {
+                "" => files.is_empty() || files.iter().any(|file| path.starts_with(file)),
+                module => {
+                    path.contains(&module.to_lowercase()) || files.iter().any(|file| path.starts_with(file))
+                }
+            };
+            let is_defined = |(path, source): (&String, &String)| {
+                is_meant(path) && source.contains(&format!("const {name}"))
+            };
+            if !sources.iter().any(is_defined) {
+                wrong.push(constant.to_owned());
+            }
+        }
+    }
+    assert!(wrong.is_empty() && named > 150, "of {named} names these are wrong: {}", wrong.join(", "));
+}
+
+/// The modules whose files use each other in one direction only, each with the files that are left out: they hold a type whose
+/// methods are in other files.
+const WITHOUT_CYCLES: &[(&str, &[&str])] =
+    &[("config", &[]), ("output", &[]), ("runtime", &[]), ("supervise", &["process"])];
+
+/// The files that a file uses, of its own folder and without what the root of that folder passes on.
+fn used_files(source: &str, siblings: &BTreeSet<String>) -> BTreeSet<String> {
+    let code = without_texts(source.split("#[cfg(test)]\nmod tests {").next().unwrap());
+    let mut used = BTreeSet::new();
+    for rest in code.split("super::").skip(1) {
+        // `{a::B, c::{D, E}, F}` or `a::B`
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+            None => vec![rest],
+        };
+        let file = |name: &str| -> String {
+            name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        used.extend(names.into_iter().map(file).filter(|name| siblings.contains(name)));
+    }
+    used
+}
+
+#[test]
+fn files_of_a_module_use_each_other_in_one_direction() {
+    for (module, left_out) in WITHOUT_CYCLES {
+        let files = fs::read_dir(root().join("src").join(module)).unwrap().map(|entry| entry.unwrap().path());
+        let sources: BTreeMap<String, String> = files
+            .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+            .map(|file| (file.file_stem().unwrap().to_string_lossy().into_owned(), read(&file)))
+            .filter(|(name, _)| {
+                !["mod", "tests"].contains(&name.as_str()) && !left_out.contains(&name.as_str())
+            })
+            .collect();
+        let names: BTreeSet<String> = sources.keys().cloned().collect();
+        let mut uses: BTreeMap<&String, BTreeSet<String>> =
+            sources.iter().map(|(name, source)| (name, used_files(source, &names))).collect();
+        // What uses nothing that is left can be in no cycle.
+        while let Some(name) = uses.iter().find(|(_, used)| used.is_empty()).map(|(name, _)| *name) {
+            uses.remove(name);
+            uses.values_mut().for_each(|used| used.retain(|it| it != name));
+        }
+        assert!(uses.is_empty(), "{module} has a cycle among {uses:?}");
     }
 }
 
@@ -295,31 +415,8 @@ const BANNED_WORDS: &[&str] = &[
     "whoever",
 ];
 
-/// Where no identifier has such a word.
-const PLAIN_FOLDERS: &[&str] = &[
-    "benches",
-    "fuzz/fuzz_targets",
-    "src/api",
-    "src/cli",
-    "src/config",
-    "src/events",
-    "src/http",
-    "src/init",
-    "src/launch",
-    "src/logs",
-    "src/metrics",
-    "src/model",
-    "src/notify",
-    "src/output",
-    "src/python",
-    "src/rpc",
-    "src/runtime",
-    "src/supervise",
-    "src/sys",
-    "src/web",
-    "src/xmlrpc",
-    "tests",
-];
+/// Where no identifier and no comment has such a word.
+const PLAIN_FOLDERS: &[&str] = &["benches", "fuzz/fuzz_targets", "src", "tests"];
 
 /// A source text without its comments, strings and quotation marks as characters; its lines stay where they are.
 fn without_texts(source: &str) -> String {
@@ -360,14 +457,19 @@ fn without_texts(source: &str) -> String {
 }
 
 #[test]
-fn identifiers_are_plain() {
+fn identifiers_and_comments_are_plain() {
     let mut wrong = Vec::new();
     for file in PLAIN_FOLDERS.iter().flat_map(|folder| rust_files(&root().join(folder))) {
-        for (number, line) in without_texts(&read(&file)).lines().enumerate() {
+        let source = read(&file);
+        for ((number, line), code) in source.lines().enumerate().zip(without_texts(&source).lines()) {
             let is_banned =
                 |name: &&str| name.to_lowercase().split('_').any(|word| BANNED_WORDS.contains(&word));
-            let names = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-            let banned = names.filter(is_banned);
+            let is_comment = line.trim_start().starts_with("//");
+            let comment = if is_comment { line.split('`').step_by(2).collect() } else { String::new() };
+            let names = [code, &comment].into_iter().flat_map(|text| {
+                text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>()
+            });
+            let banned = names.filter(|name| is_banned(&name.as_str()));
             wrong.extend(banned.map(|name| format!("{}:{}: {name}", file.display(), number + 1)));
         }
     }
@@ -453,7 +555,7 @@ fn deliberate_differences_are_documented() {
     let reported = compat_rows().iter().filter(|(_, state, _)| state == "differs").count();
     let marked: usize =
         rust_files(&root().join("src")).iter().map(|file| read(file).matches("COMPAT:").count()).sum();
-    assert!(marked <= reported, "{marked} differences are marked in the code, COMPAT.md tells of {reported}");
+    assert!(marked <= reported, "{marked} differences are marked in the code, COMPAT.md has {reported}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A configuration that changes under a supervisor that runs: what `reread` tells, what `update` makes
+//! A configuration that changes under a supervisor that runs: what `reread` reports, what `update` makes
 //! of it, and what stays as it was.
 //!
 //! Much of this is not what the reference does, so that these are not tests to run against it. That

@@ -220,7 +220,7 @@ fn a_restart_continues_when_its_client_disconnects() {
         sandbox.wait_state("stubborn", "STOPPING");
         fs::remove_file(sandbox.path("trapped")).unwrap();
         drop(peer);
-        // Whoever comes after it is answered when it is known to be gone.
+        // The next request is answered after the end of the connection was noticed.
         assert_eq!(sandbox.state("stubborn").as_deref(), Some("STOPPING"));
         let_go(&sandbox);
         sandbox.wait_state("stubborn", "RUNNING");

@@ -519,7 +519,7 @@ fn dinit_files(dir: &Path, services: &[Service]) -> Outcome<()> {
     Ok(fs::write(folder.join("boot"), boot)?)
 }
 
-/// What tells it not to use those of the user.
+/// The variables by which it uses these folders instead of those of the user.
 fn pitchfork_folders(dir: &Path) -> [(&'static str, String); 2] {
     let state = dir.join("state");
     [

@@ -134,11 +134,11 @@ pub(super) const PRESS: &str = "==> Press Ctrl-C to exit <==";
 fn follow(session: &mut Session, path: &str) -> Outcome {
     session.say(PRESS);
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
-    let told = match session.follow(path) {
+    let followed = match session.follow(path) {
         Ok(mut log) => pass_on(session, &mut log, &interrupts),
         Err(error) => Err(error),
     };
-    if let Err(error) = told {
+    if let Err(error) = followed {
         report_unreadable(session, path, &error);
         // The reference does not treat this as a failure.
         if session.is_sv() {

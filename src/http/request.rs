@@ -62,6 +62,12 @@ impl Request {
         ["content-length", "transfer-encoding"].iter().any(|name| self.header(name).is_some())
     }
 
+    /// Whether its method only reads.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        ["GET", "HEAD"].contains(&self.method.as_str())
+    }
+
     /// The segments of the target's path, each percent-decoded. The first one is empty.
     #[must_use]
     pub fn segments(&self) -> Vec<String> {

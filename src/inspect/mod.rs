@@ -3,7 +3,7 @@
 //! `config` reads; all findings beyond its errors are made here.
 //!
 //! * `findings`: errors, lints and what this machine lacks, each with its place; `lint`: likely mistakes;
-//!   `complete_machine`: a complete machine, to tell the two apart;
+//!   `complete_machine`: a complete machine, which distinguishes the two;
 //! * `effective`: the value of every option and where it is set;
 //! * `excerpt`: the source line of a finding, and the part to mark;
 //! * `secrecy`: what must not be shown;

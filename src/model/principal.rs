@@ -25,7 +25,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// What it may do: whoever may send signals may do everything.
+    /// What it may do. A process that may send us signals may do everything.
     #[must_use]
     pub fn grant(&self) -> Grant {
         match self {

@@ -6,7 +6,6 @@
 //! needs more is answered here with the fault FORBIDDEN, wherever it comes from.
 
 use super::Shell;
-use super::monitoring::reads;
 use super::refusals::{RefusalFormat, RequestRefusal};
 use crate::api::is_api;
 use crate::control_socket;
@@ -83,7 +82,7 @@ fn is_forged(head: &Request) -> bool {
         Sender::SilentBrowser => is_api(&head.path),
         Sender::OwnPage | Sender::Program => false,
     };
-    !reads(head) && is_refused(Sender::of(head))
+    !head.is_safe() && is_refused(Sender::of(head))
 }
 
 /// Characters shown of a host name that a client has sent.
@@ -104,7 +103,7 @@ impl Shell {
             (Some(server), Some(_)) if server.is_for_probes && MonitoringPath::of(&head.path).is_none() => {
                 RequestRefusal::not_found()
             }
-            (Some(server), Some(_)) if server.is_for_probes && !reads(head) => {
+            (Some(server), Some(_)) if server.is_for_probes && !head.is_safe() => {
                 RequestRefusal::method_not_allowed()
             }
             // Before the password: a page of that name would be what asks for it.

@@ -1,13 +1,11 @@
 //! Replies that are encoded in slices, within the time for clients of each turn.
 
-use super::questions::xml;
+use super::metrics_reply::MetricsReply;
 use super::usage::{ResourcesReply, UsageCache};
 use crate::api::ListReply;
 use crate::http::Response;
 use crate::model::Mono;
 use crate::xmlrpc::Encoder;
-
-use super::monitoring::MetricsReply;
 
 /// A reply that is being encoded.
 #[derive(Debug)]
@@ -47,4 +45,9 @@ impl LongReply {
             Self::Resources(reply) => reply.finish(),
         }
     }
+}
+
+/// A response to a call by XML-RPC.
+pub(super) fn xml(body: Vec<u8>) -> Response {
+    Response::ok("text/xml", body)
 }

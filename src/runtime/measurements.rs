@@ -22,7 +22,7 @@ pub(super) struct MemoryQueue {
 impl MemoryQueue {
     /// Asks for one.
     pub(super) fn add(&mut self, process: ProcessId, pid: Pid) {
-        // One that waits already may be that of an earlier run, which is told apart by its pid.
+        // One that waits already may be that of an earlier run, which has another pid.
         if !self.queue.contains(&(process, pid)) {
             self.queue.push_back((process, pid));
         }

@@ -30,6 +30,7 @@ mod implicit;
 mod long_reply;
 mod main_processes;
 mod measurements;
+mod metrics_reply;
 mod monitoring;
 mod notices;
 mod oom_kills;

@@ -3,57 +3,15 @@
 
 use super::Shell;
 use super::long_reply::LongReply;
+use super::metrics_reply::MetricsReply;
 use super::questions::Pending;
 use super::refusals::RequestRefusal;
-use super::usage::{PROCESSES_READ_AT_ONCE, UsageCache};
 use crate::http::{Request, Response};
-use crate::metrics::{
-    Exposition, Measurements, MetricsFormat, MonitoringPath, ProbeAnswer, ProcessMeasurements,
-};
-use crate::model::{LogCounters, Mono, ProcessSnapshot};
-
-/// Metrics that are being measured, and then encoded.
-#[derive(Debug)]
-pub(super) struct MetricsReply {
-    format: MetricsFormat,
-    /// Processes that are not measured yet.
-    unmeasured: std::vec::IntoIter<(ProcessSnapshot, [LogCounters; 2])>,
-    exposition: Exposition,
-}
-
-impl MetricsReply {
-    /// Measures some processes or, after the last one, encodes a slice. True once everything is encoded.
-    pub(super) fn encode_slice(&mut self, usage: &mut UsageCache, now: Mono) -> bool {
-        if self.unmeasured.len() == 0 {
-            return self.exposition.encode_slice();
-        }
-        for (snapshot, logs) in self.unmeasured.by_ref().take(PROCESSES_READ_AT_ONCE) {
-            let usage = snapshot.pid.and_then(|pid| usage.usage(pid, now));
-            self.exposition.add(ProcessMeasurements { snapshot, usage, logs });
-        }
-        false
-    }
-
-    /// The approximate memory that it uses.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.unmeasured.len() * size_of::<(ProcessSnapshot, [LogCounters; 2])>()
-            + self.exposition.held_bytes()
-    }
-
-    pub(super) fn finish(self) -> Response {
-        Response::ok(self.format.content_type(), self.exposition.finish())
-            .header("X-Content-Type-Options", "nosniff")
-    }
-}
-
-/// Whether a request has a method that only reads.
-pub(super) fn reads(request: &Request) -> bool {
-    ["GET", "HEAD"].contains(&request.method.as_str())
-}
+use crate::metrics::{Exposition, Measurements, MetricsFormat, MonitoringPath, ProbeAnswer};
 
 impl Shell {
     pub(super) fn monitoring_request(&mut self, token: u64, request: &Request, path: MonitoringPath) {
-        if !reads(request) {
+        if !request.is_safe() {
             return self.respond_with_refusal(token, RequestRefusal::method_not_allowed());
         }
         let answer = match path {
@@ -84,7 +42,7 @@ impl Shell {
             .collect();
         let measured = Measurements { supervisor, began: self.began, spawn_times: self.spawn_times.clone() };
         let exposition = Exposition::new(measured, unmeasured.len(), format);
-        let reply = MetricsReply { format, unmeasured: unmeasured.into_iter(), exposition };
+        let reply = MetricsReply::new(format, unmeasured, exposition);
         self.begin_reply(token, LongReply::Metrics(Box::new(reply)));
     }
 }

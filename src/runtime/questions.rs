@@ -4,7 +4,7 @@
 //! command after the other, and one per turn. So does a page. Monitoring (`monitoring.rs`) sends none.
 
 use super::Shell;
-use super::long_reply::LongReply;
+use super::long_reply::{LongReply, xml};
 use super::refusals::RequestRefusal;
 use super::tails::process_log;
 use crate::api::{ApiCall, is_api};
@@ -263,8 +263,4 @@ fn may_be_long(asked: &Asked) -> bool {
         Asked::Command(command) => command.has_long_reply(),
         Asked::Answer(_) | Asked::AnswerUnlessStopping(_) => false,
     }
-}
-
-pub(super) fn xml(body: Vec<u8>) -> Response {
-    Response::ok("text/xml", body)
 }

@@ -1,7 +1,8 @@
 //! The desired state of a process, apart from its actual state.
 //!
 //! The configuration, clients and dependent processes set the target; the state machine works towards it. A
-//! program that has exited and is not restarted keeps its target: nothing remains to be done for it.
+//! program that has exited and is not restarted keeps its target: nothing remains to be done for it. So a program that is
+//! to run once needs no target of its own: its target is up, and its restart policy starts it no second time.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,12 @@
 //! What the core asks of the shell.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::gates::ToLookAt;
 use super::history::Unrecorded;
 use super::task::OpenTasks;
 use super::{AfterStop, KillTarget, ReadFor, Task};
@@ -231,8 +231,8 @@ pub struct Effects {
     pub(super) requester: Option<Principal>,
     /// Processes that ended by themselves and for which `on_exit` or `on_fatal` has not been applied yet.
     pub(super) ended: Vec<ProcessId>,
-    /// Processes that a change of another process may affect.
-    pub(super) to_look_at: ToLookAt,
+    /// Processes that a change of another process may affect, in the order of the changes.
+    pub(super) to_look_at: VecDeque<ProcessId>,
     /// Processes that have just lost a condition that they are bound to.
     pub(super) to_unbind: Vec<ProcessId>,
     /// Whether there may be nothing left to do.

@@ -8,13 +8,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::life::EXITED_TOO_QUICKLY;
 use super::process::{Process, State};
 use super::{Effects, Supervisor, Turn};
 use crate::model::{ExitStatus, GroupKind, LogLevel, Namespec, OnEnd, OnIdle, ProcessId, Signal};
 
 /// The exit status after a program that failed without a status of its own.
 const FAILED: u8 = 1;
+
+/// Reported when a process was started and ended before `startsecs`.
+pub(super) const EXITED_TOO_QUICKLY: &str = "Exited too quickly (process log may have details)";
 
 /// Why the supervisor ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,6 @@
 //! that changed it. A required dependency that has not been started yet is started; one that has failed
 //! makes the dependent FATAL, until the condition holds after all.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Gate;
@@ -210,6 +208,3 @@ impl Process {
 pub(super) fn waiting_text(waiting_for: &[String]) -> String {
     format!("waiting for {}", waiting_for.join(", "))
 }
-
-/// Processes to check, in the order in which something that affects them changed.
-pub(super) type ToLookAt = VecDeque<ProcessId>;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::life::Blame;
+use super::not_spawned::Blame;
 use super::probing::ProbeFailure;
 use super::process::{Process, State};
 use super::restart::{RestartRules, scatter, with_jitter};

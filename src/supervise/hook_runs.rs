@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NotSpawned;
 use super::ending::LastEnd;
-use super::life::Blame;
+use super::not_spawned::Blame;
 use super::task::TaskEnd;
 use crate::model::{Environment, ExitStatus, Mono, Pid, TaskId, seconds_text};
 

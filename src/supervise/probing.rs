@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::life::{Blame, NotSpawned};
+use super::not_spawned::{Blame, NotSpawned};
 use super::process::Process;
 use super::task::{Task, TaskEnd};
 use super::{Effect, Effects};

@@ -67,7 +67,8 @@ pub enum KillTarget {
     Process,
     /// Its process group, and the process itself if it has left that.
     Group,
-    /// Its group and everything else that it has started.
+    /// Its group and everything else that it has started. The shell finds that by the cgroup of the program, if the program
+    /// has entered one, which is known only after its start, and otherwise by its descendants and its mark.
     Tree,
 }
 

@@ -245,7 +245,7 @@ impl Change<'_> {
             LimitOption::CpuAffinity if limits.cpus.is_empty() => self.set_cpus(&sched_getaffinity(None)?),
             LimitOption::CpuAffinity => self.set_cpus(&cpu_set(&limits.cpus)),
             LimitOption::OomScoreAdj => {
-                // Also tells a machine without /proc from a process that has ended.
+                // It fails without /proc, and not if the process has ended.
                 let own = fs::read_to_string(OOM_SCORE_ADJ)?;
                 let text = limits.oom_score_adj.map_or(own, |value| value.to_string());
                 for_each(&self.processes, |pid| fs::write(format!("/proc/{pid}/oom_score_adj"), &text))

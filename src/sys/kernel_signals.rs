@@ -54,7 +54,7 @@ fn dispose(number: i32, effect: usize) {
 /// The error of rt_sigprocmask(2).
 pub(super) fn block(blocked: u64) -> io::Result<u64> {
     let mut before = 0_u64;
-    // SAFETY: reads one signal set of the size that it is told, and writes another.
+    // SAFETY: reads one signal set of the given size, and writes another.
     #[expect(unsafe_code, reason = "past the libc")]
     let result = unsafe {
         libc::syscall(
@@ -90,7 +90,7 @@ pub(super) fn read_from(descriptor: &OwnedFd, set: u64) -> io::Result<()> {
 
 fn signalfd(number: i32, set: u64) -> io::Result<libc::c_long> {
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-    // SAFETY: reads one signal set of the size that it is told, and writes nothing.
+    // SAFETY: reads one signal set of the given size, and writes nothing.
     #[expect(unsafe_code, reason = "past the libc")]
     let result = unsafe { libc::syscall(libc::SYS_signalfd4, number, ptr::from_ref(&set), SET_BYTES, flags) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

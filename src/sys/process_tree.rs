@@ -37,8 +37,8 @@ const MARK_MAX: u64 = 1 << 62;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeMark {
     value: u64,
-    /// The hard limit: the mark of the supervisor itself if it is nested, so that whoever started it still finds what
-    /// it leaves behind.
+    /// The hard limit: the mark of the supervisor itself if it is nested, so that the program that has started it
+    /// still finds what it leaves behind.
     hard: u64,
 }
 

@@ -24,7 +24,7 @@ const fn limit(
     row(option.name(), Lands::Limit(option), default, (Process, update), test, doc).since("0.1.0")
 }
 
-/// More frequent measurements would cost more than they tell.
+/// More frequent measurements would cost more than they are worth.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// In the order of the sample. docs/limits.md has a row for each.
