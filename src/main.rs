@@ -10,7 +10,7 @@ use sv::runtime::Launch;
 use sv::{config, ctl, init, inspect, pidproxy, print_listener, runtime, scaffold, sys};
 
 fn main() -> ExitCode {
-    // Before anything else: a signal that comes from here on waits until somebody is ready for it.
+    // Before anything else: a signal that comes from here on stays pending until it can be handled.
     let blocked = sys::startup::block_signals();
     let action = cli::parse(env::args_os().collect(), sys::process::is_pid_1());
     if !action.takes_over_signals() {

@@ -493,7 +493,7 @@ fn hostile_texts_are_valid_json() {
 }
 
 #[test]
-fn who_may_not_ask_learns_so_in_json() {
+fn refused_requests_are_answered_in_json() {
     let [port, open] = free_ports();
     let servers = format!(
         "[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n\
@@ -663,7 +663,7 @@ fn a_stream_of_events_ends_with_the_password_that_opened_it() {
     assert!(sandbox.ctl(&["reload"]).success);
     // Up to the restart it may see what happens.
     while outsider.next().is_some() {}
-    // The stream of a server that has not changed goes on.
+    // The stream of a server that has not changed continues.
     let is_running = |(_, _, data): (Option<u64>, String, Json)| data["to"] == json!("RUNNING");
     assert!(std::iter::from_fn(|| local.next()).any(is_running));
 }
@@ -883,7 +883,7 @@ fn every_stream_is_kept_alive() {
     for stream in &mut streams {
         assert_eq!(stream.chunk().as_deref(), Some(&b":\n\n"[..]));
     }
-    // They go on after that.
+    // They continue after that.
     say(&mut sandbox, b"more\n");
     assert_eq!(streams[1].next().unwrap().2, json!({"text": "more\n"}));
 }
@@ -908,7 +908,7 @@ fn nothing_happens_between_two_events() {
     streams.iter_mut().for_each(|stream| drop(stream.up_to("\"to\":\"FATAL\"")));
     let (before, since) = (sleeps(sandbox.supervisor_pid()), Instant::now());
     sandbox.wait("two seconds", |_| (since.elapsed() > Duration::from_secs(2)).then_some(()));
-    // The way back to sleep from what was there to be done before, and one comment for all streams.
+    // The last turns of what was done before, and one comment for all streams.
     let wakes = sleeps(sandbox.supervisor_pid()) - before;
     assert!(wakes <= 3, "{wakes} wake-ups");
 }
@@ -1044,7 +1044,7 @@ fn processes_are_started_stopped_and_restarted() {
 }
 
 #[test]
-fn a_client_that_has_waited_long_enough_is_answered_and_its_action_goes_on() {
+fn a_client_that_has_waited_long_enough_is_answered_and_its_action_continues() {
     let mut sandbox = Sandbox::with_programs(ACTED_ON).start();
     let mut peer = Peer::unix(&sandbox);
     assert_eq!(post(&mut peer, "/processes/slow/start?wait=30").0, "200 OK");

@@ -1,5 +1,5 @@
 //! Calls to the real binary that take more than a question and an answer: several in one, some that wait
-//! for processes, some while the supervisor is on its way out.
+//! for processes, some during a shutdown.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
 
@@ -102,7 +102,7 @@ fn a_multicall_that_waits_holds_up_its_own_connection_only() {
     // What it asks next is answered after that.
     waiting.send([call("system.multicall", &calls), call("supervisor.getPID", &[])].concat());
     sandbox.wait_state("slow", "STARTING");
-    // One that is gone before its turn came: the rest of it is not done.
+    // The rest of a multicall is not done if its connection is closed before.
     let calls = many(&[("startProcess", &["slow".into()]), ("startProcess", &["slow".into()])]);
     Peer::unix(&sandbox).send(call("system.multicall", &calls));
     let mut other = Peer::unix(&sandbox);
@@ -245,7 +245,7 @@ fn input_for_a_child_that_does_not_read_is_bounded() {
 }
 
 #[test]
-fn remote_events_are_accepted_also_on_the_way_out() {
+fn remote_events_are_accepted_also_during_a_shutdown() {
     let mut sandbox = Sandbox::with_programs(STUBBORN).start();
     sandbox.wait_file("trapped", "\n");
     let mut peer = Peer::unix(&sandbox);

@@ -1,4 +1,4 @@
-//! `sv check` and `sv config` from outside: what they say of real files, and with which exit status.
+//! `sv check` and `sv config` from outside: what they report about real files, and their exit status.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
@@ -29,7 +29,7 @@ fn sv(sandbox: &Sandbox, words: &[&str]) -> SvOutput {
     reported(sandbox.program("sv").args(words))
 }
 
-/// What `sv check` says of a text on a machine that it is not for; the folder's name is left out of it.
+/// What `sv check` reports about a text on a machine that it is not for; the folder's name is left out of it.
 fn checked(text: &str, words: &[&str]) -> SvOutput {
     let sandbox = Sandbox::new(text);
     let reported = sv(&sandbox, &[&["check", "supervisord.conf", "--image=no"], words].concat());
@@ -278,7 +278,7 @@ fn dependencies_that_can_not_hold_are_errors_with_their_places() {
     );
 }
 
-/// What starts, and perhaps not as was meant; and what a restart policy and a schedule amount to.
+/// Dependencies that may not mean what was intended, and the effect of a restart policy and a schedule.
 #[test]
 fn the_effects_of_dependencies_and_schedules_are_reported() {
     let text = "[supervisord]\n[program:web]\ncommand=/bin/cat\npriority=1\ndepends_on=db\nstopwaitsecs=6\n\
@@ -510,7 +510,7 @@ fn strict_is_a_flag_of_run_too() {
     assert!(reported.stderr.contains("Error: unknown option 'foo' in section 'supervisord'"), "{reported:?}");
 }
 
-/// What a machine lacks that the configuration is not for is no fault of the configuration.
+/// What a machine lacks that the configuration is not for is not an error of the configuration.
 #[test]
 fn items_missing_on_this_machine_are_notes_and_in_the_image_errors() {
     let head = "[supervisord]\n[program:x]\n";
@@ -592,7 +592,7 @@ fn a_part_of_a_configuration_is_checked_as_such() {
     );
     assert_eq!(checked("[program:x]\ncommand=/bin/cat\n", &[]).code, Some(0));
     assert_eq!(checked("[program:x]\ncommand=/bin/cat\nautostart=maybe\n", &[]).code, Some(2));
-    // Without a program it is no part of anything, and is not run either.
+    // Without a program it is not a part of a configuration, and is not run either.
     assert_eq!(checked("[supervisorctl]\n", &[]).code, Some(2));
     let sandbox = Sandbox::new(part);
     assert_eq!(sv(&sandbox, &["run", "-c", "supervisord.conf"]).code, Some(2));
@@ -682,7 +682,7 @@ fn shown_values_are_a_valid_configuration() {
     assert!(run.stderr.contains("needs the variable SV_UNIX_HTTP_SERVER_PASSWORD: password of "), "{run:?}");
 }
 
-/// What public configurations get wrong, and what is said about it.
+/// Mistakes of public configurations, and what is reported about them.
 #[test]
 fn common_slips_are_explained() {
     let program = |lines: &str| format!("[supervisord]\n[program:x]\ncommand=/bin/cat\n{lines}\n");

@@ -1,7 +1,7 @@
 //! The client in use: logs that grow, a process in the foreground, the shell at a terminal.
 //!
-//! What has to be so is shown for each of our client's faces against each server, and beside it
-//! what Supervisor's own client does where that is the same.
+//! Each requirement is tested with both names of our client against each server, and with
+//! Supervisor's own client where it behaves the same.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
 
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::terminal::Terminal;
 use support::{Sandbox, binary, peers};
 
-/// Who answers.
+/// The server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
     Theirs,
@@ -26,7 +26,7 @@ enum Server {
 
 const SERVERS: [Server; 2] = [Server::Ours, Server::Theirs];
 
-/// Who asks.
+/// The client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     Theirs,
@@ -87,7 +87,7 @@ fn interrupt(child: &Child) {
     kill_process(pid, Signal::INT).unwrap();
 }
 
-/// Says what is written to `words`.
+/// Prints what is written to `words`.
 const TALKER: &str = "[program:talker]\ncommand=/usr/bin/tail -n +1 -f %(here)s/words\nstartsecs=0\n\
     [program:mute]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
 
@@ -183,7 +183,7 @@ fn following_ends_with_its_reader_and_with_the_server() {
         let mut child = command_line.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut first = vec![0; PRESS.len()];
         child.stdout.take().unwrap().read_exact(&mut first).unwrap();
-        // The reader is gone, and nothing more is ever said.
+        // The reader is gone, and no more output follows.
         assert_eq!(end(&mut sandbox, child), Some(0));
         let child = into_files(&sandbox, command(&sandbox, Client::Sv, &["tail", "-f", "talker"]));
         sandbox.wait_file("out", "ready\n");
@@ -196,7 +196,7 @@ fn following_ends_with_its_reader_and_with_the_server() {
 const ECHO: &str = "[program:echo]\ncommand=/bin/cat\nstartsecs=0\nautorestart=false\n\
     [program:half]\ncommand=/bin/cat\nstartsecs=0\nstderr_logfile=NONE\n";
 
-/// Ours alone at a terminal: the reference hangs after Ctrl-C until the process says something.
+/// Ours alone at a terminal: the reference hangs after Ctrl-C until the process prints something.
 fn in_front(programs: &str, words: &[&str], act: impl Fn(&mut Sandbox, &mut Terminal)) {
     for (server, client) in
         SERVERS.into_iter().flat_map(|server| [(server, Client::Ours), (server, Client::Sv)])
@@ -459,7 +459,7 @@ fn a_terminal_shows_that_a_command_waits() {
 fn ctrl_c_ends_a_wait_and_not_the_shell() {
     const SLOW: &str = "[program:slow]\ncommand=/bin/cat\nautostart=false\nstartsecs=3600\n\
         [program:cat]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n";
-    const GOES_ON: &str = "interrupted: what was asked for goes on\r\n";
+    const CONTINUES: &str = "interrupted: the supervisor completes the request\r\n";
     shell(SLOW, &[], |sandbox, terminal| {
         // At once, once the wait is shown, and with another process that was to follow.
         for (line, waits) in [("start slow", false), ("start slow", true), ("start slow cat", true)] {
@@ -470,7 +470,7 @@ fn ctrl_c_ends_a_wait_and_not_the_shell() {
                 sandbox.wait_state("slow", "STARTING");
             }
             terminal.type_in("\x03");
-            terminal.expect(GOES_ON);
+            terminal.expect(CONTINUES);
             terminal.expect("supervisor> ");
             terminal.type_in("status\r");
             for (name, state) in [("cat", "STOPPED"), ("slow", "STARTING")] {
@@ -515,7 +515,7 @@ fn credentials_are_asked_for_until_they_are_right() {
     }
 }
 
-/// Two that say what is written to `words` and `others`, and one without a log.
+/// Two that print what is written to `words` and `others`, and one without a log.
 const SPEAKERS: &str = "[program:web]\ncommand=/usr/bin/tail -n +1 -f %(here)s/words\nstartsecs=0\n\
     [program:worker]\ncommand=/bin/sh -c 'exec tail -n +1 -f others >&2'\ndirectory=%(here)s\nstartsecs=0\n\
     [program:mute]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
@@ -625,7 +625,7 @@ fn names_in_logs_are_coloured_at_a_terminal_unless_that_is_not_wanted() {
     }
 }
 
-/// How a shell is asked what it offers at the end of `$LINE`, one a line; `sv` is in its path.
+/// A script by which a shell prints its completions of `$LINE`, one a line; `sv` is in its path.
 const SHELLS: [(&str, &str); 3] = [
     (
         "bash",
@@ -721,7 +721,7 @@ fn lines_about_many_processes_are_in_the_order_of_status() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "g:soon: stopped\ng:late: stopped\n");
 }
 
-/// Supervisor's client says no more than that there is no file.
+/// Supervisor's client prints only that there is no file.
 #[test]
 fn as_sv_a_failed_start_names_the_file() {
     if support::reference_under_test().is_some() {

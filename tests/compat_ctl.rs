@@ -1,5 +1,5 @@
-//! The client against the real thing: our `supervisorctl` and Supervisor's own say the same lines
-//! and end with the same codes when they ask the same supervisord.
+//! The client compared with the reference's: our `supervisorctl` and Supervisor's own print the same lines
+//! and exit with the same codes when they ask the same supervisord.
 //!
 //! The reference is looked for in the folder that `SV_REFERENCE_BIN` names, else in
 //! `target/reference/bin`. Without it nothing is compared, except that CI insists on it.
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use support::peers::{PROGRAMS, client, masked, sorted};
 
-/// For everything that is waited for.
+/// The deadline of each wait.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

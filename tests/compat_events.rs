@@ -1,8 +1,8 @@
-//! Events against the real thing: the same programs under the reference's supervisord and under ours, and a
-//! listener that writes down every header and payload. Process by process the stories are the same.
+//! Events compared with the reference's: the same programs under the reference's supervisord and under ours, and a
+//! listener that writes down every header and payload. The sequence of events of each process is the same.
 //!
 //! What differs is masked: process ids, and the numbers of events, as what happens to several processes at
-//! the same time comes in an order that is anybody's. That numbers count up by one is looked at apart.
+//! the same time comes in an undefined order. That numbers count up by one is checked separately.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test, its helpers included")]
 
@@ -15,7 +15,7 @@ use std::thread;
 
 use support::{REPORT, Sandbox, binary, peers};
 
-/// Of many tempers, and none so quick that the reference's clock of a second could overlook it.
+/// They behave in many ways, none so quickly that the reference, which looks once a second, could miss it.
 const PROGRAMS: &str = "
 [eventlistener:l]
 command=/usr/bin/perl %(here)s/tell.pl %(here)s/told text

@@ -1,5 +1,5 @@
-//! The server against the real thing: the same configuration under the reference's supervisord and
-//! under ours, and Python clients, unmodified, that must not notice whom they talk to.
+//! The server compared with the reference's: the same configuration under the reference's supervisord and
+//! under ours, and Python clients, unmodified, that must not notice a difference.
 //!
 //! Ours runs under two names: as `sv run`, asked by the reference's `supervisorctl`, and as
 //! `supervisord -n`, asked by our own. All three answer the same lines with the same exit status.
@@ -28,7 +28,7 @@ struct Peer {
     reference: PathBuf,
 }
 
-/// Who is compared.
+/// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pair {
     TheirsOnTheirs,
@@ -57,7 +57,7 @@ impl Peer {
         }
     }
 
-    /// What the client says to a line, and its exit status.
+    /// What the client prints for a line, and its exit status.
     fn say(&self, line: &str) -> String {
         let command = peers::client(&self.client, &self.reference);
         let mut command = self.sandbox.marked(command);
@@ -303,7 +303,7 @@ fn shutdown_and_reload_of_our_server_are_alike() {
         reported.push(("the same pid".to_owned(), same.to_string()));
         reported.push(("shutdown".to_owned(), peer.say("shutdown")));
         reported.push(("exit".to_owned(), peer.sandbox.wait_exit().to_string()));
-        // Nobody is there any more, and the socket is gone.
+        // The supervisor has ended, and its socket is gone.
         reported.extend(["status", "shutdown", "start cat"].map(|line| (line.to_owned(), peer.say(line))));
         reported
     });
@@ -454,7 +454,7 @@ fn rows_of_bulk_answers_come_in_the_same_order() {
         ("stopProcessGroup", named("y", &no)),
         ("stopProcessGroup", named("z", &no)),
         // Only those are left whose ends are far apart: which of two that end together is noticed first is
-        // anybody's guess there.
+        // not defined there.
         ("stopAllProcesses", vec![yes.clone()]),
         ("startAllProcesses", vec![no.clone()]),
         ("signalAllProcesses", vec!["CONT".into()]),
@@ -525,7 +525,7 @@ fn updates_by_our_server_match_the_reference() {
         [program:changed]\ncommand=/bin/cat\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
     const AFTER: &str = "[program:new]\ncommand=/bin/cat\nstartsecs=0\n\
         [program:changed]\ncommand=/bin/cat -u\nstartsecs=0\n[program:same]\ncommand=/bin/cat\nstartsecs=0\n";
-    // Nobody has read it yet when it is to be added.
+    // No reread has found it yet when it is added.
     const WITH_ANOTHER: &str = "[program:another]\ncommand=/bin/cat\n";
     const BROKEN: &str = "[program:x]\ncommand=%(nope)s\n";
     compare(BEFORE, |peer| {
@@ -559,7 +559,7 @@ fn updates_by_our_server_match_the_reference() {
     });
 }
 
-/// What ours would apply to a process that runs, Python's client has replaced: it knows of no other way.
+/// Python's client replaces a group for a change that ours applies to its running processes.
 #[test]
 fn updates_by_python_replace_whole_groups() {
     const BEFORE: &str =

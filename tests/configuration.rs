@@ -42,14 +42,14 @@ fn is_root() -> bool {
 /// The uid of the user nobody.
 const NOBODY: u32 = 65534;
 
-/// A sandbox that anybody may write to.
+/// A sandbox that all users may write to.
 fn open_to_all(config: &str) -> Sandbox {
     let sandbox = Sandbox::new(config);
     fs::set_permissions(sandbox.dir(), fs::Permissions::from_mode(0o777)).unwrap();
     sandbox
 }
 
-/// A supervisord that nobody starts, from a copy: where it was built need not be open to all.
+/// A supervisord that the user nobody starts, from a copy, as the folder of the build need not be open to all users.
 fn for_nobody(sandbox: &Sandbox) -> Command {
     let mut command = sandbox.program("supervisord");
     if reference_under_test().is_none() {

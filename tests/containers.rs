@@ -198,7 +198,7 @@ fn our_own_user_needs_no_privilege_and_no_entry_in_passwd() {
 #[test]
 fn switching_users_without_root_is_a_clear_error() {
     let config = |section: &str| in_run(SPEAKER).replace(section, &format!("{section}\nuser=nobody"));
-    // Without capabilities, root has the right no more than anybody else.
+    // Without capabilities, root may not do it either.
     for (user, why) in [
         (
             "1000620000",
@@ -211,7 +211,7 @@ fn switching_users_without_root_is_a_clear_error() {
         container.start();
         assert_refused(&container, &format!("Error: {why}, the user of [supervisord]"));
 
-        // Of a program it is that program's affair.
+        // As an option of a program it concerns that program alone.
         let programs = config("[program:speaker]") + SLEEPER;
         let Some(container) = Container::configured(&options, &[], &programs) else { return };
         container.start();
@@ -320,7 +320,7 @@ fn a_limit_of_processes_only_affects_later_programs() {
         1,
         "{reported}"
     );
-    // Nobody can come in to ask; but it takes signals, starts again what dies, and ends in order.
+    // It cannot serve clients, but it handles signals, restarts what has ended, and shuts down in order.
     container.signal("HUP");
     container.wait("another start", || {
         (container.logs().matches("supervisord started with pid 1").count() == 2).then_some(())

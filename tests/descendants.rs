@@ -13,7 +13,7 @@ use support::container::{Container, HEAD, docker};
 use support::wire::cpu_ticks;
 use support::{Sandbox, have};
 
-/// Writes its number and its count until a file exists, and is killed by SIGPIPE if nobody reads.
+/// Writes its number and its count until a file exists, and is killed by SIGPIPE if its reader is gone.
 const DAEMON: &str = "i=0
 while [ ! -e stop ]; do i=$((i+1)); echo \"$1 line $i\"; sleep 0.02; done
 echo \"$1 ends\"

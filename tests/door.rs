@@ -133,7 +133,7 @@ fn a_client_of_a_removed_server_is_not_taken_for_one_of_its_successor() {
     sandbox.replace("supervisord.conf", &with, &without);
     sandbox.signal(Signal::HUP);
     sandbox.wait("the new server", |_| TcpStream::connect(("127.0.0.1", after)).ok());
-    // The new server lets in anybody, but that is not the one that this client connected to.
+    // The new server admits all clients, but that is not the one that this client connected to.
     Peer::tcp(after).gets(post("", &get_pid), "HTTP/1.1 200 OK");
     peer.gets(post("", &get_pid), REFUSED);
     assert!(peer.ends());

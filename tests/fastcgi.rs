@@ -304,7 +304,7 @@ fn a_restart_is_rejected_if_a_new_socket_can_not_be_opened() {
         "ERRO Could not create FastCGI socket tcp://127.0.0.1:{port}: somebody listens there already"
     );
     assert!(sandbox.log().contains(&expected), "{}", sandbox.log());
-    assert_eq!(sandbox.pid("f"), Some(first), "all goes on as before");
+    assert_eq!(sandbox.pid("f"), Some(first), "nothing changes");
 
     // A group that is added is refused as well, and can be had once its socket can.
     assert!(sandbox.ctl(&["reread"]).stdout.contains("g: available"));
@@ -326,7 +326,7 @@ fn a_restart_is_rejected_if_a_new_socket_can_not_be_opened() {
     }
 }
 
-/// Nobody knows the name, but no name server is asked for it: that could take long.
+/// The name does not exist, but no name server is asked for it: that could take long.
 #[test]
 fn a_new_name_is_only_looked_up_in_etc_hosts() {
     let own = free_port();

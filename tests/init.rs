@@ -37,7 +37,7 @@ fn every_exit_code_is_passed_on() {
 fn a_fatal_signal_of_the_command_becomes_a_shell_status() {
     let sandbox = Sandbox::new("");
     for (face, words) in FACES {
-        // Those whose default is to end a process; a core is for the machine to allow.
+        // Those that end a process by default; whether there is a core depends on the machine.
         for number in (1..=16).chain(24..=27).chain(29..=31).chain(34..=64) {
             let script = format!("ulimit -c 0; kill -{number} $$; sleep 60");
             let output = run(sandbox.program(face).args(words).args(["sh", "-c", &script]));
@@ -398,7 +398,7 @@ fn the_terminal_is_given_back() {
     assert_eq!(terminal.wait_exit().code(), Some(0));
 }
 
-/// As a container's PID 1: a session leader that nobody continues.
+/// As a container's PID 1: a session leader that is not continued.
 #[test]
 fn a_suspended_command_is_continued_without_a_shell() {
     let sandbox = Sandbox::new("");

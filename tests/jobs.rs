@@ -80,7 +80,7 @@ fn a_start_runs_it_now_and_a_stop_pauses_the_schedule() {
     assert!(status(&sandbox, "job").ends_with(", schedule paused"), "{}", status(&sandbox, "job"));
     sandbox.ctl(&["start", "job"]);
     wait_runs(&mut sandbox, 2);
-    sandbox.wait("the schedule to go on", |sandbox| {
+    sandbox.wait("the schedule to continue", |sandbox| {
         status(sandbox, "job").contains(", next run ").then_some(())
     });
 }
@@ -196,7 +196,7 @@ fn a_run_that_was_missed_is_made_up_with_schedule_catch_up() {
     // For thousands of missed runs there is one.
     sandbox.write("clock", "+2h");
     sandbox.wait_log("plain: a scheduled run was missed, and is not made up");
-    // Both are due together and the plain one comes first, so it is never behind otherwise.
+    // Both are due together and the plain one comes first, so it is never later otherwise.
     sandbox
         .wait("one more run of the other", |it| (due(it, "made_up") == due(it, "plain") + 1).then_some(()));
     assert!(!sandbox.log().contains("made_up: a scheduled run was missed"), "{}", sandbox.log());

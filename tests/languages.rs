@@ -86,7 +86,7 @@ fn every_golden_file_is_equivalent_in_both_languages() {
     }
 }
 
-/// A file is never the same as another by saying nothing: each option of the table is set in one, except those whose
+/// Two files are not equal because both are empty: each option of the table is set in one, except those whose
 /// row has a value for tests, which a test of the table sets in both languages.
 #[test]
 fn golden_files_set_every_option_of_every_section() {

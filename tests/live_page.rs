@@ -539,7 +539,7 @@ fn a_page_in_the_background_has_no_stream() {
 }
 
 #[test]
-fn a_log_that_goes_on_after_its_end_is_shown_once() {
+fn a_log_that_continues_after_its_end_is_shown_once() {
     let says = format!("[program:says]\n{CAT}stdout_logfile=%(here)s/says.log\n");
     let Some((mut browser, mut sandbox, url)) = visit(&says) else { return };
     sandbox.wait_state("says", "RUNNING");

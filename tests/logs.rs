@@ -16,7 +16,7 @@ use support::{Sandbox, have};
 use sv::logs::AnsiStripper;
 use sv::xmlrpc::Value;
 
-/// Whether we may have folders of our own behind the names of the machine's.
+/// Whether we may mount folders of our own over those of the machine.
 fn may_mount() -> bool {
     let mut command = Command::new("unshare");
     command.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).stderr(Stdio::null());
@@ -243,7 +243,7 @@ fn a_full_disk_is_reported_once_and_logging_resumes_when_there_is_room() {
     // A number that is followed by a line ending is complete.
     let number = |it: &Sandbox| it.file("count").matches('\n').count();
     let before = number(&sandbox);
-    sandbox.wait("the child to go on", |it| (number(it) > before + 100).then_some(()));
+    sandbox.wait("the child to continue", |it| (number(it) > before + 100).then_some(()));
     fs::remove_file(&taken).unwrap();
     sandbox.wait_log("can be written to again, ");
     let stopped = sandbox.ctl(&["stop", "talker"]);
@@ -324,7 +324,7 @@ fn a_fifo_without_reader_is_reported_once_and_used_as_soon_as_it_has_one() {
     sandbox.wait_log("WARN cannot write to log '");
     let number = |it: &Sandbox| it.file("count").trim().parse::<u32>().unwrap_or(0);
     let before = number(&sandbox);
-    sandbox.wait("the child to go on", |it| (number(it) > before + 20).then_some(()));
+    sandbox.wait("the child to continue", |it| (number(it) > before + 20).then_some(()));
     let mut fifo = File::open(sandbox.path("fifo")).unwrap();
     let mut text = [0; 20];
     fifo.read_exact(&mut text).unwrap();

@@ -343,7 +343,7 @@ fn healthz_and_sv_health_agree() {
 }
 
 #[test]
-fn monitoring_goes_on_during_a_shutdown() {
+fn monitoring_continues_during_a_shutdown() {
     let mut sandbox = Sandbox::with_programs(
         "[program:stubborn]\ncommand=sh -c 'trap \"\" TERM; echo on; while :; do sleep 0.1; done'\nstopwaitsecs=60\n\
          stdout_logfile=%(here)s/stubborn.log\n",
@@ -438,7 +438,7 @@ fn a_probe_server_serves_nothing_else() {
     let post = "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
     Peer::tcp(port).gets(post, "HTTP/1.1 405 Method Not Allowed");
     assert_eq!(sandbox.state("web").as_deref(), Some("RUNNING"));
-    // Nobody is sent there.
+    // Programs get the address of the socket, not of this server.
     let url = format!("url=unix://{}\n", sandbox.path("supervisor.sock").display());
     sandbox.wait_file("web.log", &url);
     assert!(!sandbox.log().contains("probe_http_server"), "{}", sandbox.log());
@@ -489,7 +489,7 @@ fn a_thousand_processes_are_complete_for_many_clients_at_once() {
             peer
         })
         .collect();
-    // Not behind them.
+    // Probes do not wait in line with them.
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(status(&get(&sandbox, path)), 200);
     }

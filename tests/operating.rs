@@ -873,7 +873,7 @@ fn exec_has_the_terminal_and_runs_a_shell_without_a_command() {
     terminal.type_in("test -t 0 && echo on a $((1+1)) terminal; exit 3\r");
     terminal.expect("on a 2 terminal");
     assert_eq!(terminal.wait_exit().code(), Some(3));
-    // The shell of the client goes on.
+    // The shell of the client continues.
     let mut terminal = Terminal::start(sv(&sandbox, &[]).env("TERM", "dumb"));
     terminal.expect("supervisor> ");
     terminal.type_in("exec web true\r");

@@ -122,7 +122,7 @@ fn clients_that_leave_at_the_very_end_cost_no_cpu_time() {
          stdout_logfile=/dev/stdout\nstartsecs=0\n",
     );
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nsilent=true\n");
-    // Nobody reads what it writes, so it waits for its reader until the end.
+    // Its output is not read, so it waits for its reader until the end.
     let mut command = Command::new("sh");
     command.args(["-c", "mkfifo out; exec 3<>out; exec \"$@\" >out", "sh"]);
     command.arg(support::binary()).args(["run", "-c"]).arg(sandbox.config()).stdin(Stdio::null());

@@ -353,7 +353,7 @@ fn without_descriptors_for_more_connections_it_rests() {
     let used = cpu_ticks(supervisor) - before;
     assert!(used < 20, "{used} ticks of CPU time in two seconds of rest");
     assert_eq!(sandbox.log().matches("cannot accept a connection").count(), 1, "{}", sandbox.log());
-    // Those who say nothing make room by and by, so that they can't lock others out.
+    // Silent connections are closed one after the other, so that they can't lock others out.
     sandbox.wait_state("cat", "RUNNING");
     drop(idle);
     let mut other = Peer::unix(&sandbox);

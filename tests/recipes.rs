@@ -1,4 +1,4 @@
-//! What is there to be copied from: images, manifests, and the page for those who come from elsewhere.
+//! What users copy: images, manifests, and the page about migration from other supervisors.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
 //! What may happen before the first program runs: signals that come early, an inherited signal mask, standard
-//! descriptors that nobody reads. From outside.
+//! descriptors without readers. From outside.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 

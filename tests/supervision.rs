@@ -296,7 +296,7 @@ fn hup_with_a_broken_configuration_leaves_everything_running() {
     let pid = sandbox.pid("cat");
     sandbox.replace("supervisord.conf", "command=/bin/cat", "command=/bin/cat\nautostart=perhaps");
     sandbox.signal(Signal::HUP);
-    sandbox.wait_log("restart refused: the configuration has errors, all goes on as before");
+    sandbox.wait_log("restart refused: the configuration has errors, nothing changes");
     assert!(sandbox.log().contains("not a valid boolean value: 'perhaps'"), "{}", sandbox.log());
     assert_eq!(sandbox.pid("cat"), pid);
     let answer = sandbox.ctl(&["reload"]);
@@ -428,7 +428,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_refused() {
         text.starts_with("Error: cannot listen on '") && text.contains("another program listens there"),
         "{text}"
     );
-    assert!(sandbox.ctl(&["pid"]).success, "the first goes on");
+    assert!(sandbox.ctl(&["pid"]).success, "the first continues");
 }
 
 #[test]

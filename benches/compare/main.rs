@@ -2,7 +2,7 @@
 //!
 //! Figures of two machines, or of two days, cannot be compared; ratios of one run can. So every subject
 //! measures all that take part one after the other on the same machine under the same load and prints one
-//! table. The floor is what the kernel charges anybody: a loop of `posix_spawn` with pipes for the start of
+//! table. The floor is what the kernel itself costs: a loop of `posix_spawn` with pipes for the start of
 //! programs, `cat` from a pipe to a file for logs, `true` for a client.
 //!
 //! What is not installed is left out with a line that says so. Nothing outlives the run: this process is a

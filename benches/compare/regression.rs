@@ -86,7 +86,7 @@ fn record(run: &Run<'_>, sv: &Peer) -> Outcome<()> {
         "# CPU time of sv as a multiple of that of the bare floor: `make bench-check ARGS=--record`.\n"
             .to_owned();
     for guarded in &GUARDED {
-        // The middle of several: a lucky record would be a bar that nobody reaches.
+        // The median of several: a bound from one lucky run would fail later ones.
         let mut ratios = (0..5).map(|_| guarded.ratio(run, sv)).collect::<Outcome<Vec<_>>>()?;
         ratios.sort_by(f64::total_cmp);
         writeln!(text, "{} {:.2}", guarded.name, ratios[2])?;

@@ -105,7 +105,7 @@ impl ActionCall {
         })
     }
 
-    /// Whether it has to go on without its client: a restart must not end after the stop.
+    /// Whether it continues without its client: a restart must not end after the stop.
     pub(super) fn outlives_its_client(&self) -> bool {
         self.action == ProcessAction::Restart && self.target.is_none()
     }
@@ -139,7 +139,7 @@ impl ActionCall {
     }
 }
 
-/// The response to a client whose action goes on.
+/// The response to a client whose action continues.
 pub(super) fn unfinished() -> Response {
     results(false, Vec::new()).finish()
 }

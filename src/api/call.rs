@@ -223,7 +223,7 @@ impl ApiCall {
         self.last = Some(outcome);
     }
 
-    /// How long its client waits for the response, if it goes on after that.
+    /// How long its client waits for the response, if it continues after that.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         match &self.purpose {

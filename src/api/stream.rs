@@ -65,7 +65,7 @@ struct HasLogsView {
 #[derive(Serialize)]
 struct EmptyView {}
 
-/// A piece of a log as an event. `offset` is where the log goes on after it. With a channel the stream has others beside
+/// A piece of a log as an event. `offset` is where the log continues after it. With a channel the stream has others beside
 /// it, so the event has its name, and the offset is part of its data.
 #[must_use]
 pub fn log_frame(piece: LogPiece<'_>, offset: u64, channel: Option<Channel>) -> String {

@@ -331,7 +331,7 @@ fn tini_usage(argv0: &str) -> String {
          Environment variables:\n\
          \n\
          \x20 TINI_SUBREAPER: As -s.\n\
-         \x20 TINI_VERBOSITY: How much to tell, from 0 to 3 (1).\n\
+         \x20 TINI_VERBOSITY: How much to log, from 0 to 3 (1).\n\
          \x20 TINI_KILL_PROCESS_GROUP: As -g.\n\
          \n",
         env!("CARGO_PKG_VERSION"),

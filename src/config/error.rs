@@ -182,7 +182,7 @@ mod tests {
         let nowhere = Error { section: None, file: None, ..section_only };
         assert_eq!(nowhere.to_string(), "no good");
         for kind in [ErrorKind::File, ErrorKind::Syntax, ErrorKind::CommandLine] {
-            assert_eq!(error(kind).to_string(), "no good", "{kind:?} tells the place in its message");
+            assert_eq!(error(kind).to_string(), "no good", "{kind:?} has the place in its message");
         }
     }
 

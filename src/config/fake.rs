@@ -88,7 +88,7 @@ impl Fake {
         self.file(path, "")
     }
 
-    /// Makes a path read-only for everybody.
+    /// Makes a path read-only for all users.
     pub(crate) fn refusing(mut self, path: &str, why: io::ErrorKind) -> Self {
         self.refusing.push((path.into(), why));
         self

@@ -268,7 +268,7 @@ mod tests {
 
     const STDOUT: &str = "supervisor_stdout:event_handler";
 
-    /// What is executed for a listener, and what the log says about it.
+    /// What is executed for a listener, and what is logged about it.
     fn executed(machine: Fake, command: &str, lines: &str) -> (String, Vec<String>) {
         let text =
             format!("[supervisord]\n[eventlistener:e]\ncommand={command}\nevents=PROCESS_LOG\n{lines}");

@@ -140,7 +140,11 @@ mod tests {
         for (line, option, message) in [
             ("signal_KILL=shutdown", "signal_kill", "no process can do something about SIGKILL"),
             ("signal_SEGV=ignore", "signal_segv", "no process can do something about SIGSEGV"),
-            ("signal_CHLD=ignore", "signal_chld", "SIGCHLD tells us of our children, it can do nothing else"),
+            (
+                "signal_CHLD=ignore",
+                "signal_chld",
+                "SIGCHLD reports the end of children, it can do nothing else",
+            ),
             ("signal_32=ignore", "signal_32", "'32' is not a valid signal number"),
             ("signal_RTMIN+31=ignore", "signal_rtmin+31", "'rtmin+31' is not a valid signal name"),
             (

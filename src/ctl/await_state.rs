@@ -62,7 +62,7 @@ impl AwaitedCondition {
         }
     }
 
-    /// Whether it will not hold unless somebody starts the process. One that is STOPPED may be started soon, as in a
+    /// Whether it will not hold unless the process is started. One that is STOPPED may be started soon, as in a
     /// supervisor that has just started itself.
     fn is_hopeless(self, process: &WatchedProcess) -> bool {
         let has_ended = match process.row.state {

@@ -155,7 +155,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Address(why) => write!(f, "<class 'ValueError'>, {why}"),
             Self::Connect(url, error) => write!(f, "cannot connect to '{url}': {error}"),
-            Self::Interrupted => f.write_str("interrupted: what was asked for goes on"),
+            Self::Interrupted => f.write_str("interrupted: the supervisor completes the request"),
             Self::TimedOut { asked_for, after } => write!(
                 f,
                 "asked for {asked_for}, it did not answer within {} s. It may be stopped or overloaded.",

@@ -1,4 +1,4 @@
-//! What `sv` without an action says on a terminal where no supervisor runs.
+//! What `sv` without an action prints on a terminal where no supervisor runs.
 
 use super::target::{Target, UrlOrigin};
 use crate::cli::{ClientOptions, Face};

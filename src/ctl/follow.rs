@@ -94,7 +94,7 @@ pub(super) fn wait(inputs: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::
     Ok(ready)
 }
 
-/// Waits until one of them is readable, or for a time limit, whether or not somebody reads our standard output.
+/// Waits until one of them is readable, or for a time limit, whether or not our standard output is read.
 ///
 /// # Errors
 /// The error of poll(2).

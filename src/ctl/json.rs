@@ -68,7 +68,7 @@ fn process(row: &Value) -> Json {
     Json::Object(members.collect::<Map<String, Json>>())
 }
 
-/// What a hint says beyond the error with which it begins.
+/// What a hint adds to the error with which it begins.
 fn beyond<'t>(hint: &'t str, error: Option<&str>) -> Option<&'t str> {
     match error.and_then(|error| hint.strip_prefix(error)) {
         Some("") => None,

@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::Request;
 
-/// Whether no page of another site can have led a browser to this host: it is an address, a name that nobody can
-/// register (without a dot, or below `localhost`), or one of `names`, which are in lower case; there, `.example.com` means
+/// Whether no page of another site can have led a browser to this host: it is an address, a name that cannot be
+/// registered (without a dot, or below `localhost`), or one of `names`, which are in lower case; there, `.example.com` means
 /// all names below it, and `*` all names. A request without a host comes from no browser.
 #[must_use]
 pub fn has_trusted_host(request: &Request, names: &[String]) -> bool {

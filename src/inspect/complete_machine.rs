@@ -49,7 +49,7 @@ fn nobody(name: String, uid: UserId) -> User {
 
 impl Machine for CompleteMachine<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // What the kernel says about this machine and this process.
+        // What the kernel reports about this machine and this process.
         let is_of_kernel = path.starts_with("/proc") || path.starts_with("/sys");
         if is_of_kernel && path != self.main {
             return Ok(Vec::new());

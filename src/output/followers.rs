@@ -76,7 +76,7 @@ impl Follower {
     /// A follower of the file of a stream.
     ///
     /// # Errors
-    /// What opening it says.
+    /// The error of opening it.
     pub(super) fn open(id: StreamId, path: PathBuf, from: FollowFrom) -> io::Result<Self> {
         let file = open_to_read(&path)?;
         let size = file.metadata()?.len();

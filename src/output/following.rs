@@ -40,7 +40,7 @@ impl Outputs {
     /// Empties the logs of a process: its rings, the files that its streams write to, and those at these paths.
     ///
     /// # Errors
-    /// What truncating a file says.
+    /// The error of truncating a file.
     pub fn clear_logs(&mut self, process: ProcessId, paths: &[PathBuf]) -> io::Result<()> {
         self.records.clear_rings(process);
         self.followers.rings_changed(process);

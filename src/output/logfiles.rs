@@ -32,7 +32,7 @@ impl LogFiles {
     /// limits.
     ///
     /// # Errors
-    /// What fstat(2) says.
+    /// The error of fstat(2).
     pub(super) fn add(
         &mut self,
         path: &Path,

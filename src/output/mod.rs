@@ -152,7 +152,7 @@ impl Outputs {
     /// Opens the logs of a process, or of its hook, that is about to start.
     ///
     /// # Errors
-    /// What opening a log says. A log that can be opened later is not an error unless `strict`.
+    /// The error of opening a log. A log that can be opened later is not an error unless `strict`.
     pub fn open(
         &mut self,
         spec: &ProcessSpec,

@@ -62,7 +62,7 @@ impl Outlet {
     /// A log that cannot be opened is tried again later, and the error is returned as well.
     ///
     /// # Errors
-    /// What opening a log says: with `strict`, for a lack of descriptors or memory, and for a descriptor that was not
+    /// The error of opening a log: with `strict`, for a lack of descriptors or memory, and for a descriptor that was not
     /// inherited.
     pub(super) fn open(
         target: &LogTarget,

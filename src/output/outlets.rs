@@ -34,7 +34,7 @@ impl Outlets {
     /// A log that cannot be opened is tried again later.
     ///
     /// # Errors
-    /// What opening a log says, see [`Outlet::open`].
+    /// The error of opening a log, see [`Outlet::open`].
     pub(super) fn open(
         spec: &ProcessSpec,
         (wanted, strict): (Wanted, bool),

@@ -41,7 +41,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Sink {
     /// # Errors
-    /// What opening the file says.
+    /// The error of opening the file.
     pub fn open(
         target: &LogTarget,
         bytes_max: i64,
@@ -163,7 +163,7 @@ impl Sink {
     /// Opens the log file again, if it is one, as after it was moved away.
     ///
     /// # Errors
-    /// What open(2) says.
+    /// The error of open(2).
     pub fn reopen(&self, destinations: &mut Destinations) -> io::Result<()> {
         self.file_mut(destinations).map_or(Ok(()), LogFile::reopen)
     }
@@ -171,7 +171,7 @@ impl Sink {
     /// Empties the log file, if it is one.
     ///
     /// # Errors
-    /// What truncating it says.
+    /// The error of truncating it.
     pub fn clear(&self, destinations: &mut Destinations) -> io::Result<()> {
         self.file_mut(destinations).map_or(Ok(()), LogFile::clear)
     }

@@ -295,7 +295,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
         params: &[PROCESS, OFFSET, LENGTH],
         returns: (
             Kind::Array,
-            "What was read, where to go on, and whether more was written than was asked for",
+            "What was read, where to continue, and whether more was written than was asked for",
         ),
         means: Meaning::Command(|given| {
             Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stdout), given.tail(1)?))
@@ -316,7 +316,7 @@ pub(super) const SUPERVISOR: &[Method] = &[
         params: &[PROCESS, OFFSET, LENGTH],
         returns: (
             Kind::Array,
-            "What was read, where to go on, and whether more was written than was asked for",
+            "What was read, where to continue, and whether more was written than was asked for",
         ),
         means: Meaning::Command(|given| {
             Ok(Command::ReadLog(LogOf::Process(given.namespec(0)?, Channel::Stderr), given.tail(1)?))

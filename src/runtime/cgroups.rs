@@ -57,7 +57,7 @@ impl LimitWriter {
     }
 }
 
-/// A child that goes on without a cgroup if it can't enter it.
+/// A child that continues without a cgroup if it can't enter it.
 #[derive(Clone, Copy, Debug)]
 struct Entering {
     process: ProcessId,
@@ -163,7 +163,7 @@ impl Cgroups {
             .find(|(_, writer)| writer.process == Some(process) && writer.option == option);
         let Some((pid, writer)) = busy else { return false };
         writer.next = Some(value);
-        // The kernel would go on to reclaim memory for the older one.
+        // The kernel would continue to reclaim memory for the older one.
         let _ = send_signal(*pid, Signal::KILL, false);
         true
     }

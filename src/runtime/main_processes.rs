@@ -95,8 +95,8 @@ impl Shell {
         }
     }
 
-    /// A child of ours was reaped. Returns whether the program goes on as its main process, which we have adopted.
-    pub(super) fn main_process_goes_on(
+    /// A child of ours was reaped. Returns whether the program continues as its main process, which we have adopted.
+    pub(super) fn main_process_continues(
         &mut self,
         process: ProcessId,
         ended: Pid,
@@ -110,7 +110,7 @@ impl Shell {
         };
         self.children.adopt(pid, process);
         let name = self.core.spec(process).map_or("", |spec| &spec.name);
-        let text = format!("{name}: pid {ended} has ended ({status}), its main process {pid} goes on");
+        let text = format!("{name}: pid {ended} has ended ({status}), its main process {pid} continues");
         self.log(LogLevel::Info, &text);
         true
     }
@@ -136,7 +136,7 @@ impl Shell {
         }
         let sent = self.main_processes.get(process, pid).map_or(Ok(()), |main| main.handle.signal(signal));
         if target != KillTarget::Process {
-            // The group is the leader's; nobody may be left in it.
+            // The group is the leader's, and may be empty.
             let _ = if self.children.has_pid(leader) {
                 signal_with_leader(leader, signal)
             } else {

@@ -153,7 +153,7 @@ impl Sources {
         self.by_token.remove(&token);
     }
 
-    /// A token of no source, for a request that goes on without its connection.
+    /// A token of no source, for a request that continues without its connection.
     fn reserve(&mut self) -> u64 {
         self.last += 1;
         self.last

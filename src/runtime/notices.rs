@@ -12,7 +12,7 @@ pub(super) fn log_notices(shell: &mut Shell) {
         for namespace in shell.settings.namespaces.clone() {
             shell.log(LogLevel::Info, &format!("RPC interface '{}' initialized", namespace.name));
         }
-        // COMPAT: as `sv`, metrics for anybody are not worth a line.
+        // COMPAT: as `sv`, metrics without access control are not worth a line.
         let is_open = server.access.role.exposes().is_some() || !shell.launch.foreground;
         if server.credentials.is_some() || !is_open {
             continue;

@@ -1,7 +1,7 @@
 //! Kills of the OOM killer in the container, for the ends of programs without a counter of their own.
 //!
-//! The kernel counts a kill before the victim ends, and does not say whom it has killed. So an end by SIGKILL that we did not
-//! send is the kernel's if a rise of the counter was noticed not long before. A rise that nobody has used by then was that of
+//! The kernel counts a kill before the victim ends, and does not report which process it has killed. So an end by SIGKILL that we did not
+//! send is the kernel's if a rise of the counter was noticed not long before. A rise that explained no end by then was that of
 //! another process. While nothing happens we do not look, and date a rise by the next turn.
 
 use std::collections::VecDeque;
@@ -94,7 +94,7 @@ mod tests {
         // Unreadable for once, and less after a change of the cgroup.
         assert!(!kills.explained_by(None, at(8000)) && !kills.explained_by(Some(1), at(8000)));
         assert!(kills.explained_by(Some(2), at(8000)));
-        // Many that nobody used leave room for the next one.
+        // Many that have explained nothing leave room for the next one.
         kills.note(Some(1000), at(9000));
         assert!(kills.explained_by(Some(1001), at(20_000)) && !kills.explained_by(Some(1001), at(20_000)));
     }

@@ -98,7 +98,7 @@ impl PageRequests {
         }
     }
 
-    /// Whether there is room for another request that goes on without its connection.
+    /// Whether there is room for another request that continues without its connection.
     fn has_room(&self) -> bool {
         self.by_client.len() <= CLIENTS_MAX
     }

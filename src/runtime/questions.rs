@@ -164,7 +164,7 @@ impl Shell {
     }
 
     /// Continues with the request of a client, until the core has to answer or the time for clients is over.
-    pub(super) fn go_on_answering(&mut self, token: u64, until: Mono) {
+    pub(super) fn continue_answering(&mut self, token: u64, until: Mono) {
         self.encode_reply(token, until);
         self.make_calls(token, until);
     }

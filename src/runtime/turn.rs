@@ -231,7 +231,7 @@ impl Shell {
 
     /// A shared socket is kept until it is clear that the process is not restarted at once.
     fn child_ended(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) {
-        if self.main_process_goes_on(process, pid, status) {
+        if self.main_process_continues(process, pid, status) {
             return;
         }
         self.drain_dead(process);

@@ -80,7 +80,7 @@ impl UsageCache {
         *usage
     }
 
-    /// Forgets processes that nobody has asked for in the last second. To be called before all are read.
+    /// Forgets processes that no client has asked for in the last second. To be called before all are read.
     pub(super) fn forget_stale(&mut self, now: Mono) {
         self.by_pid.retain(|_, (at, _)| now.since(*at) < FRESH_FOR);
     }

@@ -32,7 +32,7 @@ const FAILED: u8 = 2;
 /// The sources that are searched for in the current directory.
 const SOURCES: [&str; 2] = ["Procfile", "Dockerfile"];
 
-/// What a source says about the configuration.
+/// What a source contributes to the configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Draft {
     /// Never empty.

@@ -84,7 +84,7 @@ impl Supervisor {
     }
 
     /// Continues with the next ones. When none are left, the supervisor may turn out to be idle.
-    pub(super) fn go_on_starting(&mut self, turn: &Turn, out: &mut Effects) {
+    pub(super) fn continue_starting(&mut self, turn: &Turn, out: &mut Effects) {
         if self.has_pending_starts() {
             self.start_pending(turn, out);
             out.may_be_idle |= !self.has_pending_starts();

@@ -422,7 +422,7 @@ impl Supervisor {
             self.with(process, |process| process.time_passed(turn, out));
             self.changed(turn, process, None, out);
         }
-        self.go_on_starting(turn, out);
+        self.continue_starting(turn, out);
         self.operations_time_passed(turn, out);
         self.look_for_members(turn, out);
     }

@@ -119,5 +119,5 @@ fn refuse_restart(text: &str, out: &mut Effects) {
     for line in text.lines() {
         out.log(LogLevel::Error, line);
     }
-    out.log(LogLevel::Error, "restart refused: the configuration has errors, all goes on as before");
+    out.log(LogLevel::Error, "restart refused: the configuration has errors, nothing changes");
 }

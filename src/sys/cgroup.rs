@@ -93,7 +93,7 @@ pub struct Hierarchy {
     folder: PathBuf,
     /// The lock is released with the last copy of the descriptor.
     lock: OwnedFd,
-    /// What was switched on by us, and by nobody before.
+    /// The controllers that we have enabled ourselves.
     switched_on: Vec<(PathBuf, Controller)>,
 }
 
@@ -117,7 +117,7 @@ impl Hierarchy {
         if own_cgroup()? != leaf {
             return Err(format!("'{}' is not below the cgroup of this process", leaf.display()));
         }
-        // What stays behind is not ours, and makes the controllers unavailable.
+        // What is left there is not ours, and makes the controllers unavailable.
         for pid in pids_in(&base).into_iter().take(MOVED_MAX).filter(|pid| is_ours(*pid)) {
             let _ = join(&leaf, &pid.to_string());
         }
@@ -264,7 +264,7 @@ impl Cgroup {
         write(&self.path.join("cgroup.kill"), "1")
     }
 
-    /// Removes it, if nothing is left in it. It may have been removed by somebody else.
+    /// Removes it, if nothing is left in it. It may have been removed already.
     ///
     /// # Errors
     /// EBUSY.

@@ -88,7 +88,7 @@ fn on_stack(stack: &mut ChildStack, end: RawFd, run: &dyn Fn()) -> io::Result<Pi
         run();
     };
     let argument: *const &dyn Fn() = &raw const run;
-    // SAFETY: the stack is larger than the child needs, grows down from its aligned top, and is used by nobody else:
+    // SAFETY: the stack is larger than the child needs, grows down from its aligned top, and is used by nothing else:
     // CLONE_VFORK suspends us until the child has left our memory, so the stack and `run` outlive it. Dispositions,
     // directory and umask are the child's own, as CLONE_SIGHAND and CLONE_FS are not given, and so are descriptors before
     // `run` changes any. What it shares is memory, of which functions of `child` change nothing but errno.

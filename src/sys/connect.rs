@@ -29,7 +29,7 @@ pub fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Why the connection failed. A socket that is connected to itself also counts as failed: the kernel can
-/// choose the very port that nobody listens on.
+/// choose the very port on which nothing listens.
 pub fn connection_outcome(socket: impl AsFd) -> io::Result<()> {
     early_outcome(socket).unwrap_or_else(|| Err(Errno::NOTCONN.into()))
 }

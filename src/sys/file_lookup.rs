@@ -48,7 +48,7 @@ pub fn known_outcome(path: &Path) -> Option<io::Result<()>> {
     }
 }
 
-/// What the exit status of the child says.
+/// What the exit status of the child means.
 ///
 /// # Errors
 /// Why the file could not be found.

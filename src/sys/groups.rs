@@ -82,7 +82,7 @@ impl<'fd> ProcessGroup<'fd> {
     }
 }
 
-/// A handle for a process, which may be anybody's child.
+/// A handle for a process, which need not be our child.
 #[derive(Debug)]
 pub struct ProcessFd(OwnedFd);
 

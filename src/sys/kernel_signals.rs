@@ -75,7 +75,7 @@ pub(super) fn block(blocked: u64) -> io::Result<u64> {
 pub(super) fn descriptor() -> io::Result<OwnedFd> {
     const NEW: i32 = -1;
     let number = i32::try_from(signalfd(NEW, 0)?).map_err(io::Error::other)?;
-    // SAFETY: it was just made and belongs to nobody else.
+    // SAFETY: it was just made and has no other owner.
     #[expect(unsafe_code, reason = "signalfd(2) gives a number")]
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

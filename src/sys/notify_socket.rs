@@ -213,7 +213,7 @@ fn integers(data: &[u8]) -> impl Iterator<Item = i32> {
 }
 
 fn own(fd: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    // SAFETY: the kernel has just made this descriptor for us, and it has no other owner.
     #[expect(unsafe_code, reason = "descriptors arrive as numbers")]
     unsafe {
         OwnedFd::from_raw_fd(fd)

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 
-/// A variable whose value the child writes, as nobody knows its pid before.
+/// A variable whose value the child writes, as its pid is not known before.
 #[derive(Debug)]
 pub(super) struct OwnPid {
     /// `NAME=`, room for the digits, and a NUL byte.

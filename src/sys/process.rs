@@ -71,7 +71,7 @@ fn reap_by_waitid() -> io::Result<Reaped> {
 fn waitid_any() -> io::Result<(i32, i32, i32)> {
     // SAFETY: siginfo_t is plain data, for which zeroes are valid. The kernel fills it in for a child that has
     // ended, and the fields that are read are those of SIGCHLD.
-    #[expect(unsafe_code, reason = "rustix tells no pid, nix no real-time signals")]
+    #[expect(unsafe_code, reason = "rustix reports no pid, nix no real-time signals")]
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         if libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG) != 0 {
@@ -203,7 +203,7 @@ pub enum Side {
 /// # Errors
 /// The errors of fork(2), setsid(2) and of opening `/dev/null`.
 pub fn daemonize() -> io::Result<Side> {
-    // SAFETY: the process has one thread, so the child may go on running any code.
+    // SAFETY: the process has one thread, so the child may run any code.
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Parent { .. } => Ok(Side::Starter),

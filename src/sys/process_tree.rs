@@ -1,13 +1,13 @@
 //! Everything that a program has started and that still lives, without a cgroup.
 //!
-//! A process that leaves its parent, its process group and its session is adopted by us, as we are PID 1 or a subreaper. Whose
-//! it was is known by a mark: a value of RLIMIT_LOCKS that is random and that a program gets before exec. The kernel hands
-//! limits on to every descendant, whatever it executes and whichever user it becomes, nobody can raise a hard limit back
-//! without CAP_SYS_RESOURCE, everybody may read it in /proc, and this one has had no other effect since Linux 2.6. An
+//! A process that leaves its parent, its process group and its session is adopted by us, as we are PID 1 or a subreaper. Which program it
+//! belongs to is known by a mark: a value of RLIMIT_LOCKS that is random and that a program gets before exec. The kernel hands
+//! limits on to every descendant, whatever it executes and whichever user it becomes; a hard limit can be raised again only
+//! with CAP_SYS_RESOURCE; every process may read it in /proc; and this one has had no other effect since Linux 2.6. An
 //! environment could be replaced, and is not readable for a PID 1 without CAP_SYS_PTRACE.
 //!
 //! A process that is not our child may be reaped at any time, and its number be used again. So a signal is sent by a
-//! handle of the kernel, after the process behind the handle was compared with the one that was found. Without such
+//! handle of the kernel, after the process that the handle stands for was compared with the one that was found. Without such
 //! handles only our children get signals: the others become our children when their parents are gone.
 
 use std::cell::OnceCell;
@@ -208,7 +208,7 @@ pub fn signal_all(pids: &[Pid], signal: Signal, except: Option<Pid>, look_again:
     }
 }
 
-/// Nobody but us can reap our children, so their numbers are no one else's.
+/// Only we can reap our children, so their numbers are not reused until then.
 fn signal_one(pid: Pid, handle: Option<&ProcessFd>, signal: Signal) -> io::Result<()> {
     match handle {
         Some(handle) => handle.signal(signal),

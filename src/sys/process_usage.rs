@@ -29,7 +29,7 @@ const THREADS_READ_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct TreeMeasurement {
     found: Vec<Pid>,
-    /// What we have adopted, of which nobody has looked for the mark yet.
+    /// What we have adopted, whose mark has not been read yet.
     adopted: Vec<Pid>,
     mark: Option<TreeMark>,
     /// How many of them were asked for their children.

@@ -474,7 +474,7 @@ pub fn become_program(program: &Program, attributes: &Attributes) -> SpawnFailur
     SpawnFailure { step, error: errno.into() }
 }
 
-/// Both sides of a fork do this: whichever runs first, the group is there before anybody can signal it.
+/// Both sides of a fork do this: whichever runs first, the group is there before it can be signalled.
 /// It fails if the child has done it and executed its program since (EACCES), or has ended (ESRCH).
 pub(super) fn make_group_leader(child: Pid) {
     let child = nix::unistd::Pid::from_raw(child.0);

@@ -64,7 +64,7 @@ mod tests {
         write(&write_end, &text, Duration::from_secs(30));
         let (got, _read) = reader.join().unwrap();
         assert_eq!(got, text);
-        // The pipe fills, and nobody reads.
+        // The pipe fills, and nothing is read.
         write(&write_end, &text, Duration::ZERO);
     }
 }

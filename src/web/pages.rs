@@ -338,7 +338,7 @@ pub(super) fn refusal(action: &str, process: Option<&str>) -> Response {
         "403 Forbidden",
         &format!(
             "<h1>403 Forbidden</h1>\n<main>\n<p>Nothing was done: this request came from a page of another site, or \
-             the browser did not tell where it came from.</p>\n\
+             the browser did not report where it came from.</p>\n\
              <form action=\"index.html\" method=\"post\">\n<input type=\"hidden\" name=\"action\" value=\"{action}\">\n\
              <input type=\"hidden\" name=\"processname\" value=\"{value}\">\n\
              <button>Do it: {action} {shown}</button>\n</form>\n\

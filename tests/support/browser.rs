@@ -62,7 +62,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts it with an empty page. What it keeps, it keeps in this folder; it would leave its temporary files behind.
+    /// Starts it with an empty page. Its data and its temporary files are in this folder.
     pub fn start(program: &Path, folder: &Path) -> Self {
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary).unwrap();

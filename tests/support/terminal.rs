@@ -24,7 +24,7 @@ pub struct Terminal {
     /// How much of the screen was looked at already.
     seen: usize,
     child: Child,
-    /// Open until the end: once nobody has a terminal open, a reader may get EIO before the last that was written.
+    /// Open until the end: once no process has a terminal open, a reader may get EIO before the last output.
     slave: File,
 }
 

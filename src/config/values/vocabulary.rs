@@ -64,7 +64,7 @@ pub(crate) fn caught_signal(text: &str) -> Result<Signal, String> {
     match known {
         None => Err(format!("{} is not a valid signal name", quote(text))),
         Some(signal) if signal.is_catchable() => Ok(signal),
-        Some(Signal::CHLD) => Err("SIGCHLD tells us of our children, it can do nothing else".to_owned()),
+        Some(Signal::CHLD) => Err("SIGCHLD reports the end of children, it can do nothing else".to_owned()),
         Some(signal) => Err(format!("no process can do something about {signal}")),
     }
 }

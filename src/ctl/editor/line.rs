@@ -4,7 +4,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::keys::Key;
 
-/// The maximum length of a line: nobody types more, and it is redrawn for each key.
+/// The maximum length of a line: no typed line is longer, and it is redrawn for each key.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// The text with a cursor, which is always between two characters.

@@ -30,7 +30,7 @@ pub(in crate::ctl) fn top(session: &mut Session, arg: &str) -> Outcome {
     watch(session, &words, key)
 }
 
-/// Shows the table until Ctrl-C, or until nobody reads it.
+/// Shows the table until Ctrl-C, or until its reader is gone.
 pub(super) fn watch(session: &mut Session, words: &ActionWords<'_>, key: SortKey) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     let mut meter = UsageMeter::default();

@@ -104,7 +104,7 @@ fn user(options: &mut SectionReader<'_, '_>, process: &ProcessSpec, daemon_user:
     Advice::new(format!("[{section}] cannot become user {name}: {why}")).report(options, "user");
 }
 
-/// The last one counts, and nobody sets a variable twice on purpose.
+/// The last one counts. A variable that is set twice is a mistake.
 fn repeated_variables(options: &mut SectionReader<'_, '_>) {
     let Some(text) = options.own_text("environment") else { return };
     let words = split_pairs(text).unwrap_or_default();

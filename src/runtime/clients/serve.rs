@@ -88,7 +88,7 @@ impl Shell {
     fn serve_queue(&mut self) {
         let until = self.clock.now().mono.after(WORK_PER_TURN);
         while let Some(token) = self.clients.next_in_queue() {
-            self.go_on_answering(token, until);
+            self.continue_answering(token, until);
             self.continue_page_request(token);
             let is_readable =
                 self.clients.by_token.get_mut(&token).is_some_and(|it| std::mem::take(&mut it.is_readable));

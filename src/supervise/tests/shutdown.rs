@@ -134,7 +134,7 @@ fn hup_with_broken_settings_changes_nothing() {
     let mut scenario = Scenario::one(|_| ()).running();
     scenario.broken_settings = Some("bad one\nbad two");
     scenario.signal(Signal::HUP);
-    let refused = "ERRO restart refused: the configuration has errors, all goes on as before";
+    let refused = "ERRO restart refused: the configuration has errors, nothing changes";
     scenario.expect_log(&[
         "WARN received SIGHUP indicating restart request",
         "ERRO bad one",

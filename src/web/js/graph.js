@@ -73,7 +73,7 @@ export function draw(graph, name) {
   return svg("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": label }, ...lines, ...boxes);
 }
 
-/** The end of a name, which tells it from its siblings, as far as there is room. */
+/** The end of a name, which distinguishes it from its siblings, as far as there is room. */
 function fitted(name) {
   pen.font = "600 12px system-ui, sans-serif";
   const fits = (text) => pen.measureText(text).width <= NAME_WIDTH;

@@ -48,7 +48,7 @@ export class LogView {
     if (this.isAtEnd) this.lines.scrollTop = this.lines.scrollHeight;
   }
 
-  /** The parameter of the stream from which it goes on; none at first. */
+  /** The parameter of the stream from which it continues; none at first. */
   get position() {
     return this.offset === null ? "" : `&${this.channel}=${this.offset}`;
   }

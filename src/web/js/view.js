@@ -45,7 +45,7 @@ export function showPermissions(permissions) {
 /** Whether a button can be pressed. Those of rows out of sight can. */
 export const isUsable = (control) => control.checkVisibility() && !control.matches(":disabled");
 
-/** A name of any script, which does not affect its surroundings. */
+/** A name in any script, isolated from the direction of the text around it. */
 export const nameOf = (text) => el("bdi", {}, visible(text));
 
 /** The address of the page of a process. */
