@@ -3,8 +3,8 @@
 #
 #   static.sh [ARCH]    x86_64, aarch64, armv7 or riscv64, or Docker's name for it; by default that of this machine
 #
-# It is linked with musl, for another architecture by the linker of the Rust toolchain, so no cross compiler is needed. It holds
-# no path of this machine: the same sources and toolchain give the same bytes in any folder.
+# It is linked with musl by the linker of the Rust toolchain, so no cross compiler is needed. It holds no path of this machine:
+# the same sources and toolchain give the same bytes in any folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -36,11 +36,8 @@ if ! have_target "$musl"; then
     have_target "$gnu"
     command -v "$gcc" >/dev/null || { echo "it takes '$gcc', which Debian has in the package gcc-${gcc%-gcc}" >&2 && exit 1; }
 fi
-# This machine's own compiler links for its own architecture.
-if [[ $target != "$(uname -m)"-* ]]; then
-    variable="CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_LINKER"
-    export "$variable=${!variable:-$linker}"
-fi
+variable="CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_LINKER"
+export "$variable=${!variable:-$linker}"
 
 target_dir="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
 # Of two prefixes that match, the last one counts.
