@@ -45,8 +45,6 @@ enum WaitsFor {
 #[derive(Debug)]
 pub struct Host {
     environment: Vec<(String, String)>,
-    /// The same as bytes; empty for a command of a user, which has no children.
-    environment_os: Vec<(OsString, OsString)>,
     /// Most commands of a client ask for none.
     users: OnceCell<Users>,
     waits_for: WaitsFor,
@@ -63,7 +61,6 @@ impl Host {
         };
         Self {
             environment: env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
-            environment_os: Vec::new(),
             users: OnceCell::new(),
             waits_for: WaitsFor::Anything,
             makes_folders: false,
@@ -74,12 +71,7 @@ impl Host {
     /// container's init.
     #[must_use]
     pub fn look_as_supervisor() -> Self {
-        Self {
-            environment_os: env::vars_os().collect(),
-            waits_for: WaitsFor::Nothing,
-            makes_folders: process::is_pid_1(),
-            ..Self::look()
-        }
+        Self { waits_for: WaitsFor::Nothing, makes_folders: process::is_pid_1(), ..Self::look() }
     }
 
     /// Allows blocking on this configuration file, while there is nothing else to do.
@@ -92,12 +84,6 @@ impl Host {
     #[must_use]
     pub fn without_waiting(self) -> Self {
         Self { waits_for: WaitsFor::Nothing, ..self }
-    }
-
-    /// Our environment at the start, as bytes: what children inherit.
-    #[must_use]
-    pub fn environment_os(&self) -> &[(OsString, OsString)] {
-        &self.environment_os
     }
 
     /// The user with its current entries in /etc/passwd and /etc/group, which are read again if they have

@@ -435,7 +435,7 @@ fn enter_supervision(
     Ok(Box::new(Shell {
         launch,
         config_file,
-        inherited: inherited_variables(&host, &settings),
+        inherited: inherited_variables(&settings),
         host,
         began: clock.now().wall,
         now: clock.now(),

@@ -1,6 +1,7 @@
 //! Performs the effects of the core.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::env;
 use std::ffi::{NulError, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +12,6 @@ use super::Shell;
 use super::children::not_spawned;
 use super::self_reports::{SelfReport, WATCHDOG_PID_VARIABLE};
 use crate::config::resolve;
-use crate::host::Host;
 use crate::launch::{self, Executable, OwnVariables};
 use crate::model::{
     ChildId, Fault, FaultCode, LimitOption, LogLevel, LogTarget, Pid, ProcessId, ProcessSpec, Settings, User,
@@ -321,8 +321,9 @@ impl Shell {
 }
 
 /// What children inherit of our environment.
-pub(super) fn inherited_variables(host: &Host, settings: &Settings) -> Arc<InheritedVariables> {
-    let inherited = launch::inherited_variables(host.environment_os(), &settings.variables);
+pub(super) fn inherited_variables(settings: &Settings) -> Arc<InheritedVariables> {
+    let ours: Vec<_> = env::vars_os().collect();
+    let inherited = launch::inherited_variables(&ours, &settings.variables);
     Arc::new(InheritedVariables::new(inherited))
 }
 

@@ -1,6 +1,7 @@
 //! Requests for web pages and of the JSON API, which send commands to the core, one after the other.
 
 use std::collections::BTreeMap;
+use std::env;
 
 use super::Shell;
 use super::clients::CLIENTS_MAX;
@@ -206,7 +207,8 @@ impl Shell {
         let cgroup = process.and_then(|process| self.cgroups.of(process)).map(|it| it.path().to_path_buf());
         let user = spec.user.as_ref().map(|user| User::clone(&self.host.user_now(user)));
         let (mut environment, mut omitted) = (Vec::new(), Vec::new());
-        let inherited = launch::inherited_variables(self.host.environment_os(), &self.settings.variables);
+        let ours: Vec<_> = env::vars_os().collect();
+        let inherited = launch::inherited_variables(&ours, &self.settings.variables);
         for (name, value) in launch::child_environment(inherited, self.own_variables(spec)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => environment.push((name.to_owned(), value.to_owned())),

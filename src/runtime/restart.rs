@@ -65,7 +65,7 @@ impl Shell {
         self.replace_activity_log(&settings);
         self.replace_servers(&settings);
         self.settings = settings;
-        self.inherited = inherited_variables(&self.host, &self.settings);
+        self.inherited = inherited_variables(&self.settings);
         self.cache = Cache::default();
         if let Err(error) = self.signals.deliver(self.settings.daemon.rules.signals.keys().copied()) {
             self.log(LogLevel::Critical, &error.to_string());

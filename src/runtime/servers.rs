@@ -50,7 +50,7 @@ struct Server {
 pub(super) struct Servers {
     /// By number, in the order in which they opened. Numbers are never reused: a client of a removed server
     /// is not taken for one of another.
-    by_number: BTreeMap<usize, Server>,
+    by_number: BTreeMap<usize, Box<Server>>,
     last: usize,
     /// A spare descriptor, so that a client over a unix socket is served even when all others are in use.
     reserve: ReserveDescriptor,
@@ -201,7 +201,7 @@ impl Servers {
         }
         let server =
             Server { spec, listener, token, paused_until, is_pause_logged: false, is_loss_logged: false };
-        self.by_number.insert(self.last, server);
+        self.by_number.insert(self.last, Box::new(server));
     }
 
     /// Watches for the removal of a unix socket's file. Without inotify it is checked on the signals that
@@ -234,14 +234,14 @@ impl Servers {
         let unwanted: Vec<usize> = unwanted.map(|(&number, _)| number).collect();
         for server in unwanted.into_iter().filter_map(|number| self.by_number.remove(&number)) {
             sources.remove(server.token);
-            close(server);
+            close(*server);
         }
     }
 
     /// Closes all servers, at the very end.
     pub(super) fn close(&mut self) {
         self.watch = None;
-        std::mem::take(&mut self.by_number).into_values().for_each(close);
+        std::mem::take(&mut self.by_number).into_values().for_each(|server| close(*server));
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {

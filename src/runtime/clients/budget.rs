@@ -66,7 +66,7 @@ impl Clients {
             return None;
         }
         let large = held().filter(|(_, client)| client.held_bytes > SMALL_BYTES_MAX);
-        large.min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, it)| (token, it))
+        large.min_by_key(|(_, client)| (client.is_local, client.last_used)).map(|(&token, it)| (token, &**it))
     }
 
     /// When the next in line is due; `None` if there is none. The beginning of time means now.
@@ -149,7 +149,7 @@ mod tests {
             let used = Mono::default().after(Duration::from_secs(token));
             let client = Client { held_bytes: bytes, ..Client::new(SocketStream::Unix(ours), 1, None, used) };
             clients.held_bytes += bytes;
-            clients.by_token.insert(token, client);
+            clients.by_token.insert(token, Box::new(client));
         }
         clients
     }

@@ -62,8 +62,12 @@ impl Clients {
                 newcomer == Newcomer::Local && !client.is_local || now.since(client.last_used) >= idle_least;
             is_idle && newcomer.displaces(client.standing())
         };
-        let candidates = self.by_token.iter().filter(|(_, client)| yields(client));
-        let by_readiness = |(_, client): &(&u64, &Client)| (client.standing(), client.last_used);
+        let candidates = self
+            .by_token
+            .iter()
+            .map(|(&token, client)| (token, &**client))
+            .filter(|(_, client)| yields(client));
+        let by_readiness = |(_, client): &(u64, &Client)| (client.standing(), client.last_used);
         // A child comes before any client, and a client over a unix socket before any over TCP.
         let is_equal = |client: &Client| match newcomer {
             Newcomer::Child => false,
@@ -74,7 +78,7 @@ impl Clients {
             candidates.filter(|(_, client)| !is_equal(client) || !client.is_active(now)).collect();
         candidates.sort_by_key(by_readiness);
         let mut looked_at = candidates.into_iter().take(LOOKED_AT_MAX);
-        looked_at.find(|(_, client)| !is_equal(client) || !client.stream.has_input()).map(|(&token, _)| token)
+        looked_at.find(|(_, client)| !is_equal(client) || !client.stream.has_input()).map(|(token, _)| token)
     }
 
     /// Whether a newcomer can be accepted, possibly in place of another connection.
@@ -157,7 +161,7 @@ mod tests {
             let (ours, theirs) = UnixStream::pair().unwrap();
             self.peers.push(theirs);
             let client = Client { is_local, ..Client::new(SocketStream::Unix(ours), 1, None, at(used_secs)) };
-            self.clients.by_token.insert(token, client);
+            self.clients.by_token.insert(token, Box::new(client));
             self.clients.get_mut(token).unwrap()
         }
 

@@ -74,7 +74,8 @@ pub(super) struct Client {
 /// All connections.
 #[derive(Debug)]
 pub(super) struct Clients {
-    by_token: BTreeMap<u64, Client>,
+    /// Boxed, as a tree keeps the space of its entries when it is empty.
+    by_token: BTreeMap<u64, Box<Client>>,
     most: usize,
     /// Connections with work, and pages whose client may have gone; the next one first.
     queue: VecDeque<u64>,
@@ -114,11 +115,11 @@ impl Clients {
     }
 
     pub(super) fn get(&self, token: u64) -> Option<&Client> {
-        self.by_token.get(&token)
+        self.by_token.get(&token).map(|client| &**client)
     }
 
     pub(super) fn get_mut(&mut self, token: u64) -> Option<&mut Client> {
-        self.by_token.get_mut(&token)
+        self.by_token.get_mut(&token).map(|client| &mut **client)
     }
 
     /// Sends a client another piece of its stream.

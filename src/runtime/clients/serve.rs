@@ -45,7 +45,7 @@ impl Shell {
         }
         let uid = door::peer_uid(&stream);
         let client = Client::new(stream, server, uid, self.now.mono);
-        self.clients.by_token.insert(token, client);
+        self.clients.by_token.insert(token, Box::new(client));
     }
 
     /// Closes all connections.
