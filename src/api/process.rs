@@ -314,7 +314,7 @@ struct DependencyView<'a> {
 #[derive(Serialize)]
 struct PlaceView<'a> {
     file: &'a str,
-    line: u64,
+    line: usize,
 }
 
 impl<'a> ConfigView<'a> {
@@ -361,8 +361,7 @@ impl<'a> DependencyView<'a> {
 
 impl<'a> PlaceView<'a> {
     /// `None` for what no file defines.
-    fn of(WrittenAt(place): &'a WrittenAt) -> Option<Self> {
-        let (file, line) = place.rsplit_once(':')?;
-        Some(Self { file, line: line.parse().ok()? })
+    fn of(place: &'a WrittenAt) -> Option<Self> {
+        (place.line > 0).then_some(Self { file: &place.source, line: place.line })
     }
 }

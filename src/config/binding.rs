@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::options::{BadValue, Field, FieldBinding, Lands, OptionDoc, PROGRAM, Per};
-use crate::model::{CapabilityNames, LimitOption, LimitsSpec, ProcessSpec, Schedule, WrittenAt};
+use crate::model::{CapabilityNames, LimitOption, LimitsSpec, ProcessSpec, Schedule};
 use crate::python::quote;
 
 use super::ini::trim;
@@ -68,7 +68,7 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, 
         Lands::Command(field) => put(spec, field, options.value(name, command)),
         Lands::Paths(field) => put(spec, field, items(options, name, values::list, absolute_path)),
         Lands::Dependencies(field) => {
-            let place = WrittenAt(options.describe_place(name));
+            let place = options.written_at(name);
             put(spec, field, items(options, name, values::list, |item| values::dependency(item, &place)));
         }
         Lands::Ready(field) => put(spec, field, items(options, name, lines, values::ready_check)),

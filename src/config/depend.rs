@@ -9,10 +9,10 @@ use super::reader::SectionReader;
 use super::reading::Reading;
 use super::values::in_parentheses;
 use crate::model::graph::{CycleText, Graph, Prerequisite, Unknown};
-use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Namespec, ProcessSpec, ProgramType};
+use crate::model::{AutoRestart, Condition, Dependency, GroupSpec, Name, Namespec, ProcessSpec, ProgramType};
 
 /// The sections of the processes that depend on others, by group and name.
-pub(super) type DependentSections<'a> = HashMap<(String, String), (SectionKind, &'a Section)>;
+pub(super) type DependentSections<'a> = HashMap<(Name, Name), (SectionKind, &'a Section)>;
 
 /// Programs that are not enabled.
 type DisabledPrograms<'a> = Vec<&'a str>;

@@ -38,7 +38,7 @@ pub(super) fn apply(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec)
         return options.warn(IS_HANDLED, text);
     }
     spec.autostart = true;
-    let place = WrittenAt(options.describe_place(WAIT_FOR));
+    let place = options.written_at(WAIT_FOR);
     let text = options.text(WAIT_FOR).unwrap_or_default().into_owned();
     for entry in text.split_whitespace() {
         match dependency(entry, &place) {

@@ -7,6 +7,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::WrittenAt;
 
 /// The language of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub enum Origin {
 pub struct ConfigSource {
     /// Where it comes from.
     pub origin: Origin,
+    /// The path of the file, or the name of the variable, for positions in it.
+    pub name: Arc<str>,
     /// The absolute directory that `%(here)s` stands for in it.
     pub here: String,
 }
@@ -214,23 +219,28 @@ pub(super) enum Header {
 impl Document {
     /// Registers a file; what is parsed next belongs to it.
     pub fn add_file(&mut self, path: &Path, here: String) -> usize {
-        self.add(ConfigSource { origin: Origin::File(path.to_owned()), here })
+        self.add(Origin::File(path.to_owned()), here)
     }
 
     /// Registers a variable. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_variable(&mut self, name: &str) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
-        Place { source: self.add(ConfigSource { origin: Origin::Variable(name.to_owned()), here }), line: 0 }
+        Place { source: self.add(Origin::Variable(name.to_owned()), here), line: 0 }
     }
 
     /// Registers the command line. `%(here)s` in it is the directory of the main file.
     pub(super) fn add_command_line(&mut self) -> Place {
         let here = self.sources.first().map_or_else(String::new, |main| main.here.clone());
-        Place { source: self.add(ConfigSource { origin: Origin::CommandLine, here }), line: 0 }
+        Place { source: self.add(Origin::CommandLine, here), line: 0 }
     }
 
-    fn add(&mut self, source: ConfigSource) -> usize {
-        self.sources.push(source);
+    fn add(&mut self, origin: Origin, here: String) -> usize {
+        let name = match &origin {
+            Origin::File(path) => path.display().to_string().into(),
+            Origin::Variable(name) => name.as_str().into(),
+            Origin::CommandLine => "command line".into(),
+        };
+        self.sources.push(ConfigSource { origin, name, here });
         self.sources.len() - 1
     }
 
@@ -269,11 +279,12 @@ impl Document {
     /// `/etc/x.conf:12`, or the name of a variable.
     #[must_use]
     pub fn describe(&self, place: Place) -> String {
-        match &self.source(place).origin {
-            Origin::File(path) => format!("{}:{}", path.display(), place.line),
-            Origin::Variable(name) => name.clone(),
-            Origin::CommandLine => "command line".to_owned(),
-        }
+        self.written_at(place).to_string()
+    }
+
+    /// The same for specifications, which outlive the document.
+    pub(crate) fn written_at(&self, place: Place) -> WrittenAt {
+        WrittenAt { source: Arc::clone(&self.source(place).name), line: place.line }
     }
 
     /// All sections except the defaults.

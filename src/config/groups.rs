@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Environment, GroupKind, GroupSpec, LogLevel, ProcessSpec};
+use crate::model::{Environment, GroupKind, GroupSpec, LogLevel, Name, ProcessSpec};
 
 use super::depend::{DependentSections, check_dependencies};
 use super::dependent_startup;
@@ -108,7 +108,7 @@ struct Maker<'m, 'a> {
     waiting: DependentSections<'a>,
     /// Programs that are not enabled.
     disabled: Vec<&'a str>,
-    found: HashMap<String, (&'a Section, GroupSpec)>,
+    found: HashMap<Name, (&'a Section, GroupSpec)>,
 }
 
 impl<'a> Maker<'_, 'a> {
@@ -124,6 +124,7 @@ impl<'a> Maker<'_, 'a> {
             let mut options = SectionReader::new(self.reading, section, SectionKind::Group, self.names);
             let priority = options.integer("priority");
             let members = options.items("programs", values::list);
+            let group = Name::from(name);
             let mut seen = HashSet::new();
             let mut processes = Vec::new();
             for member in members.iter().map(String::as_str) {
@@ -134,12 +135,11 @@ impl<'a> Maker<'_, 'a> {
                 } else if let Some(index) = self.member(section, member, found) {
                     self.in_groups.insert(index);
                     if self.programs[index].is_enabled {
-                        processes.extend(self.processes(index, name));
+                        processes.extend(self.processes(index, &group));
                     }
                 }
             }
-            let name = name.to_owned();
-            self.add(section, GroupSpec { name, priority, kind: GroupKind::Group, processes });
+            self.add(section, GroupSpec { name: group, priority, kind: GroupKind::Group, processes });
         }
     }
 
@@ -150,18 +150,20 @@ impl<'a> Maker<'_, 'a> {
             let ProgramSection { kind, section, name, .. } = self.programs[index];
             let mut options = SectionReader::new(self.reading, section, kind, self.names);
             let priority = options.integer("priority");
-            let processes = self.processes(index, name);
+            let name = Name::from(name);
+            let processes = self.processes(index, &name);
             let is_fastcgi = kind == SectionKind::FcgiProgram;
             let kind = if is_fastcgi { GroupKind::FastCgi } else { GroupKind::Program };
-            self.add(section, GroupSpec { name: name.to_owned(), priority, kind, processes });
+            self.add(section, GroupSpec { name, priority, kind, processes });
         }
     }
 
     fn make_pools(&mut self, listeners: &[ProgramSection<'a>]) {
         for listener in listeners {
-            let processes = processes(self.reading, listener, listener.name, self.names, self.environment);
+            let name = Name::from(listener.name);
+            let processes = processes(self.reading, listener, &name, self.names, self.environment);
             self.note_dependents(listener.kind, listener.section, &processes);
-            let pool = pool(self.reading, listener, self.names, processes);
+            let pool = pool(self.reading, (listener, name), self.names, processes);
             self.add(listener.section, pool);
         }
     }
@@ -192,7 +194,7 @@ impl<'a> Maker<'_, 'a> {
         SectionReader::new(self.reading, section, SectionKind::Group, self.names).error("programs", message);
     }
 
-    fn processes(&mut self, index: usize, group: &str) -> Vec<Arc<ProcessSpec>> {
+    fn processes(&mut self, index: usize, group: &Name) -> Vec<Arc<ProcessSpec>> {
         let program = &self.programs[index];
         let processes = processes(self.reading, program, group, self.names, self.environment);
         if let Err(message) = self.sockets.claim(&processes) {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{
-    EventLength, EventType, EventTypes, GroupKind, GroupSpec, LogLevel, PoolSpec, ProcessSpec, ResultHandler,
-    StandIn,
+    EventLength, EventType, EventTypes, GroupKind, GroupSpec, LogLevel, Name, PoolSpec, ProcessSpec,
+    ResultHandler, StandIn,
 };
 
 use super::command::resolve;
@@ -27,7 +27,7 @@ const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 /// The pool that a section defines.
 pub(super) fn pool<'a>(
     reading: &mut Reading<'a>,
-    listener: &ProgramSection<'a>,
+    (listener, name): (&ProgramSection<'a>, Name),
     names: &Names<'_>,
     mut processes: Vec<Arc<ProcessSpec>>,
 ) -> GroupSpec {
@@ -47,7 +47,7 @@ pub(super) fn pool<'a>(
         process.stand_in = stand_in;
         keep_protocol_on_stdout(process);
     }
-    GroupSpec { name: listener.name.to_owned(), priority, kind: GroupKind::EventListener(pool), processes }
+    GroupSpec { name, priority, kind: GroupKind::EventListener(pool), processes }
 }
 
 fn events(options: &mut SectionReader<'_, '_>) -> EventTypes {
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(priorities(""), (-1, 999));
         assert_eq!(priorities("priority=7"), (7, 7));
         let names = |text: &str| -> Vec<String> {
-            load_text(text).unwrap().groups.into_iter().map(|group| group.name).collect()
+            load_text(text).unwrap().groups.into_iter().map(|group| group.name.to_string()).collect()
         };
         assert_eq!(names(&format!("{HEAD}events=EVENT\n[program:a]\ncommand=a\npriority=0")), ["e", "a"]);
     }

@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{
-    AutoRestart, Environment, LimitOption, LogTarget, ProcessSpec, ProgramType, User, WrittenAt,
-};
+use crate::model::{AutoRestart, Environment, LimitOption, LogTarget, Name, ProcessSpec, ProgramType, User};
 
 use super::binding::{bind_process, bind_program};
 use super::dependent_startup;
@@ -37,7 +35,7 @@ struct Prototype {
 pub(super) fn processes<'a>(
     reading: &mut Reading<'a>,
     program: &ProgramSection<'a>,
-    group: &str,
+    group: &Name,
     names: &Names<'_>,
     environment: &Arc<Environment>,
 ) -> Vec<Arc<ProcessSpec>> {
@@ -49,7 +47,7 @@ pub(super) fn processes<'a>(
     let mut options = SectionReader::new(reading, program.section, program.kind, &names);
     let (spec, of_process) = prototype(&mut options, group);
     let prototype =
-        Prototype { spec: ProcessSpec { socket, program: program.name.to_owned(), ..spec }, of_process };
+        Prototype { spec: ProcessSpec { socket, program: group.or_other(program.name), ..spec }, of_process };
     let mut found = Vec::new();
     let numbers = numbers(&mut options);
     let numprocs = NameValue::Number(numbers.end - numbers.start);
@@ -69,9 +67,9 @@ pub(super) fn processes<'a>(
 
 /// The common part of all processes, whose options can't use `process_num`, and the options that are read for
 /// each process.
-fn prototype(options: &mut SectionReader<'_, '_>, group: &str) -> (ProcessSpec, Vec<&'static OptionDoc>) {
-    let defined_at = WrittenAt(options.describe_section());
-    let mut spec = ProcessSpec { group: group.to_owned(), defined_at, ..ProcessSpec::default() };
+fn prototype(options: &mut SectionReader<'_, '_>, group: &Name) -> (ProcessSpec, Vec<&'static OptionDoc>) {
+    let defined_at = options.section_written_at();
+    let mut spec = ProcessSpec { group: group.clone(), defined_at, ..ProcessSpec::default() };
     let of_process = bind_program(options, &mut spec);
     spec.kill_as_group = kill_as_group(options, spec.stop_as_group);
     spec.log_form = log_form(options);
@@ -92,8 +90,9 @@ fn process(
     let names = Names::over(names).with_variables(&own_environment);
     let mut options = options.under(&names);
     let mut spec = prototype.spec.clone();
-    spec.name =
-        options.value("process_name", |text| values::name(text).map(str::to_owned)).unwrap_or_default();
+    spec.name = options
+        .value("process_name", |text| values::name(text).map(|text| spec.program.or_other(text)))
+        .unwrap_or_default();
     spec.directory = options.text("directory").map(|text| text.as_ref().into());
     spec.command = command(&mut options);
     bind_process(&mut options, &prototype.of_process, &mut spec);
@@ -230,9 +229,9 @@ mod tests {
     fn everything_but_the_command_has_a_default() {
         let process = one("");
         let expected = ProcessSpec {
-            name: "x".to_owned(),
-            group: "x".to_owned(),
-            program: "x".to_owned(),
+            name: "x".into(),
+            group: "x".into(),
+            program: "x".into(),
             command: "a".to_owned(),
             stdout: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },
             stderr: StreamSpec { target: LogTarget::Auto, ..StreamSpec::default() },

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::model::{Environment, User};
+use crate::model::{Environment, User, WrittenAt};
 
 use super::document::{DEFAULTS, Entry, Section, Written};
 use super::error::{Error, ErrorKind};
@@ -212,14 +212,14 @@ impl<'r, 'a> SectionReader<'r, 'a> {
     }
 
     /// The position of an option, for messages.
-    pub(crate) fn describe_place(&self, option: &str) -> String {
+    pub(crate) fn written_at(&self, option: &str) -> WrittenAt {
         let place = self.entry(option).map_or(self.section.place, |entry| entry.place);
-        self.reading.document.describe(place)
+        self.reading.document.written_at(place)
     }
 
     /// The position of the section, for messages.
-    pub(crate) fn describe_section(&self) -> String {
-        self.reading.document.describe(self.section.place)
+    pub(crate) fn section_written_at(&self) -> WrittenAt {
+        self.reading.document.written_at(self.section.place)
     }
 
     fn has_placeholders(&self, text: &str) -> bool {

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Period;
-use crate::model::{Channel, EventLength, EventType, ProcessState};
+use crate::model::{Channel, EventLength, EventType, Name, ProcessState};
 use crate::python::quote_bytes;
 
 /// The names of a process in events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessNames {
     /// The process name.
-    pub process: String,
+    pub process: Name,
     /// The group name.
-    pub group: String,
+    pub group: Name,
 }
 
 /// Something that happened. It contains the values of that moment: a process may have changed by the time a
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn names() -> ProcessNames {
-        ProcessNames { process: "web".to_owned(), group: "site".to_owned() }
+        ProcessNames { process: "web".into(), group: "site".into() }
     }
 
     fn output(kind: OutputKind, channel: Channel, data: &[u8]) -> Event {

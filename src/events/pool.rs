@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_length_counts_characters_or_bytes() {
-        let names = ProcessNames { process: "w".to_owned(), group: "w".to_owned() };
+        let names = ProcessNames { process: "w".into(), group: "w".into() };
         let said = |data: &[u8]| {
             let (channel, kind) = (Channel::Stdout, OutputKind::Communication);
             Arc::new(Event::Output { names: names.clone(), pid: 1, channel, kind, data: data.to_owned() })

@@ -99,7 +99,7 @@ mod tests {
     const WALL: Wall = Wall { unix_ms: 1_795_191_096_042, utc_offset_secs: 3600 };
 
     fn output(process: &str, channel: Channel, data: &str) -> Event {
-        let names = ProcessNames { process: process.to_owned(), group: "g".to_owned() };
+        let names = ProcessNames { process: process.into(), group: "g".into() };
         Event::Output { names, pid: 7, channel, kind: OutputKind::Log, data: data.as_bytes().to_vec() }
     }
 

@@ -200,7 +200,7 @@ impl<'de> Visitor<'de> for MemberNames {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
-        while let Some(is_ours) = members.next_key_seed(Name)? {
+        while let Some(is_ours) = members.next_key_seed(OurName)? {
             members.next_value::<IgnoredAny>()?;
             self.count += 1;
             self.ours |= is_ours;
@@ -210,9 +210,9 @@ impl<'de> Visitor<'de> for MemberNames {
 }
 
 /// One name: the index of ours that it is.
-struct Name;
+struct OurName;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for OurName {
     type Value = u8;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<u8, D::Error> {
@@ -220,7 +220,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for OurName {
     type Value = u8;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

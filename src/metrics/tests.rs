@@ -16,8 +16,7 @@ fn wall(unix_ms: i64) -> Wall {
 }
 
 fn process(group: &str, name: &str, state: ProcessState) -> ProcessSnapshot {
-    let spec =
-        ProcessSpec { group: group.to_owned(), name: name.to_owned(), autostart: true, ..Default::default() };
+    let spec = ProcessSpec { group: group.into(), name: name.into(), autostart: true, ..Default::default() };
     ProcessSnapshot {
         id: ProcessId(1),
         spec: Arc::new(spec),

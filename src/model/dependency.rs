@@ -1,6 +1,7 @@
 //! Dependencies of a program: conditions that other processes satisfy.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +80,12 @@ impl fmt::Display for Dependency {
 /// A position in the configuration: `/etc/x.conf:12`, or the name of a variable. All positions compare as
 /// equal, so that a line that has moved is not a change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct WrittenAt(pub String);
+pub struct WrittenAt {
+    /// A file, or the name of a variable. All positions in it share one text.
+    pub source: Arc<str>,
+    /// From 1; 0 where a source has no lines.
+    pub line: usize,
+}
 
 impl PartialEq for WrittenAt {
     fn eq(&self, _: &Self) -> bool {
@@ -91,6 +97,9 @@ impl Eq for WrittenAt {}
 
 impl fmt::Display for WrittenAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self.line {
+            0 => f.write_str(&self.source),
+            line => write!(f, "{}:{line}", self.source),
+        }
     }
 }

@@ -376,8 +376,9 @@ impl fmt::Display for CycleText<'_> {
         };
         f.write_str("programs wait for each other: ")?;
         for edge in self.cycle {
-            let place = self.specs[edge.node].dependencies().nth(edge.entry).map(|(it, _)| &it.place.0);
-            write!(f, "{} ({}) -> ", name(edge), place.map_or("", String::as_str))?;
+            let dependency = self.specs[edge.node].dependencies().nth(edge.entry);
+            let place = dependency.map(|(it, _)| it.place.to_string()).unwrap_or_default();
+            write!(f, "{} ({place}) -> ", name(edge))?;
         }
         f.write_str(&self.cycle.first().map(name).unwrap_or_default())
     }
@@ -386,17 +387,17 @@ impl fmt::Display for CycleText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WrittenAt;
+    use crate::model::{Name, WrittenAt};
 
     fn spec(name: &str, depends_on: &[&str]) -> ProcessSpec {
         let dependency = |text: &&str| Dependency {
             name: (*text).to_owned(),
             condition: None,
             is_optional: false,
-            place: WrittenAt(format!("x.conf:{name}")),
+            place: WrittenAt { source: format!("x.conf:{name}").into(), line: 0 },
         };
         let depends_on = depends_on.iter().map(dependency).collect();
-        let [name, group, program] = [name; 3].map(str::to_owned);
+        let [name, group, program] = [name; 3].map(Name::from);
         ProcessSpec { name, group, program, depends_on, ..ProcessSpec::default() }
     }
 
@@ -406,7 +407,7 @@ mod tests {
 
     #[test]
     fn names_are_programs_groups_processes_and_states() {
-        let in_group = ProcessSpec { group: "g".to_owned(), program: "p".to_owned(), ..spec("p_0", &[]) };
+        let in_group = ProcessSpec { group: "g".into(), program: "p".into(), ..spec("p_0", &[]) };
         let job = ProcessSpec { program_type: ProgramType::Oneshot, ..spec("job", &[]) };
         for (name, expected) in [
             ("p", Some((0, Condition::Ready))),
@@ -470,8 +471,8 @@ mod tests {
             .collect();
         assert_eq!(graph(&chain).0.cycle(), None);
         let of = |program: &str, number: usize, depends_on: &[&str]| ProcessSpec {
-            program: program.to_owned(),
-            group: program.to_owned(),
+            program: program.into(),
+            group: program.into(),
             ..spec(&format!("{program}_{number}"), depends_on)
         };
         let mesh: Vec<_> = (0..2_000)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExitStatus, HealthStatus, Pid, ProcessState, SupervisorState, Wall};
+use super::{ExitStatus, HealthStatus, Name, Pid, ProcessState, SupervisorState, Wall};
 
 /// A change of the state of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,18 +76,18 @@ pub enum LoggedEventKind {
     /// A process has changed its state.
     Process {
         /// Its group.
-        group: String,
+        group: Name,
         /// Its name.
-        name: String,
+        name: Name,
         /// The change; serial and time are those of the entry.
         transition: Arc<Transition>,
     },
     /// The health of a process has changed.
     Health {
         /// Its group.
-        group: String,
+        group: Name,
         /// Its name.
-        name: String,
+        name: Name,
         /// The new status.
         status: HealthStatus,
         /// Why the check failed.

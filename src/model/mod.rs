@@ -13,6 +13,7 @@ mod history;
 mod hooks;
 mod launch;
 mod limits;
+mod name;
 mod notification;
 pub mod options;
 mod principal;
@@ -43,6 +44,7 @@ pub use limits::{
     CapabilityNames, CgroupMode, CgroupSpec, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec,
     ResourceBounds,
 };
+pub use name::Name;
 pub use notification::Notification;
 pub use principal::Principal;
 pub use probe::{

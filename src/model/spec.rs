@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitOption, LimitsSpec, MemoryLimitSpec, OnEnd,
-    PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
+    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitOption, LimitsSpec, MemoryLimitSpec, Name,
+    OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -225,11 +225,11 @@ impl SocketSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// `process_name`, expanded.
-    pub name: String,
+    pub name: Name,
     /// The group that owns it.
-    pub group: String,
+    pub group: Name,
     /// The name of its section, without the kind.
-    pub program: String,
+    pub program: Name,
     /// Expanded, not yet split: splitting and the search in PATH happen at each spawn.
     pub command: String,
     /// `directory`
@@ -356,9 +356,9 @@ impl ProcessSpec {
 impl Default for ProcessSpec {
     fn default() -> Self {
         Self {
-            name: String::new(),
-            group: String::new(),
-            program: String::new(),
+            name: Name::default(),
+            group: Name::default(),
+            program: Name::default(),
             command: String::new(),
             directory: None,
             umask: None,
@@ -451,7 +451,7 @@ pub enum GroupKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Unique among groups.
-    pub name: String,
+    pub name: Name,
     /// Groups start in ascending and stop in descending order of priority.
     pub priority: i64,
     /// The kind of its section.

@@ -10,7 +10,7 @@ use super::ready_lines::ReadyLines;
 use super::warning::Warning;
 use crate::events::OutputKind;
 use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece};
-use crate::model::{ChildId, LogForm, LogFormat, Pid, StreamSpec};
+use crate::model::{ChildId, LogForm, LogFormat, Name, Pid, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 
@@ -26,7 +26,7 @@ pub(super) struct Stream {
     /// Of the child.
     pub(super) pid: Pid,
     /// Of the process.
-    pub(super) name: String,
+    pub(super) name: Name,
     /// Under which it is watched.
     pub(super) token: u64,
     /// Its child was reaped, or is not waited for any more; others hold it open.
@@ -85,7 +85,7 @@ pub(super) enum ReadOutcome {
 
 impl Stream {
     pub(super) fn new(
-        (child, id, pid, name): (ChildId, StreamId, Pid, String),
+        (child, id, pid, name): (ChildId, StreamId, Pid, Name),
         (fd, token): (OwnedFd, u64),
         (outlet, purpose): (Outlet, Purpose),
         strip_ansi: bool,

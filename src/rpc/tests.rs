@@ -652,9 +652,9 @@ fn configurations_have_all_fields_of_supervisor() {
         syslog: false,
     };
     let process = ProcessSpec {
-        name: "web".to_owned(),
-        group: "g".to_owned(),
-        program: "web".to_owned(),
+        name: "web".into(),
+        group: "g".into(),
+        program: "web".into(),
         command: "/bin/web".to_owned(),
         priority: 5,
         autorestart: AutoRestart::Never,

@@ -362,7 +362,7 @@ impl Shell {
             }
             let writer =
                 cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
-            let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.clone());
+            let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.to_string());
             self.cgroups
                 .writers
                 .insert(writer, LimitWriter { process: Some(process), name, option, next: None });

@@ -201,7 +201,7 @@ impl Shell {
         for number in ready.iter().chain(&closed) {
             report.pipes.remove(number);
         }
-        let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.clone());
+        let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.to_string());
         for number in closed.into_iter().filter(|_| is_alive) {
             let text = format!("{name} has closed descriptor {number} without reporting that it is ready");
             self.log(LogLevel::Warn, &text);

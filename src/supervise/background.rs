@@ -59,7 +59,7 @@ impl Process {
 
     fn is_its_own(&self, leader: Pid, orphan: &Orphan) -> bool {
         match &orphan.started_as {
-            Some((group, name)) => (group, name) == (&self.spec.group, &self.spec.name),
+            Some((group, name)) => self.spec.group == *group && self.spec.name == *name,
             None => orphan.group == leader || orphan.has_programs_name,
         }
     }

@@ -28,7 +28,7 @@ impl Supervisor {
                 out.reply(ticket, Ok(Reply::Text(self.identity.identifier.clone())))
             }
             Command::GetGroupNames => {
-                let names = self.groups.iter().map(|group| group.name.clone()).collect();
+                let names = self.groups.iter().map(|group| group.name.to_string()).collect();
                 out.reply(ticket, Ok(Reply::Names(names)));
             }
             Command::WriteLog(level, text) => {
@@ -153,8 +153,8 @@ impl Supervisor {
         let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
         let (edges, is_truncated) = self.conditions.edges(&ids);
         let nodes = processes.into_iter().map(|process| ProcessNode {
-            group: process.spec.group.clone(),
-            name: process.spec.name.clone(),
+            group: process.spec.group.to_string(),
+            name: process.spec.name.to_string(),
             state: process.state(),
         });
         ProcessGraph { nodes: nodes.collect(), edges, is_truncated }

@@ -9,14 +9,14 @@ use super::process::Process;
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
 use crate::model::{
-    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, LoggedEventKind, ProcessId,
-    ProcessSpec, Reply, Ticket,
+    ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, LoggedEventKind, Name,
+    ProcessId, ProcessSpec, Reply, Ticket,
 };
 
 /// A group that is active: its processes are found by their ids.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) priority: i64,
     /// In the order of definition.
     pub(super) members: Vec<ProcessId>,
@@ -35,6 +35,11 @@ pub(super) struct Groups {
 }
 
 impl Groups {
+    /// None yet, with room for so many.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { all: Vec::with_capacity(count), by_name: Vec::with_capacity(count) }
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Group> {
         self.all.iter()
     }
@@ -114,14 +119,14 @@ impl Supervisor {
         self.report_scaling(out);
         let active = |name: &str| self.groups.named(name);
         let names = |wanted: &dyn Fn(&GroupSpec) -> bool| -> Vec<String> {
-            self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.clone()).collect()
+            self.configured.iter().filter(|spec| wanted(spec)).map(|spec| spec.name.to_string()).collect()
         };
         let added = names(&|spec| active(&spec.name).is_none());
         let changed =
             names(&|spec| active(&spec.name).is_some_and(|group| !self.is_as_configured(group, spec)));
         let configured: BTreeSet<&str> = self.configured.iter().map(|spec| &*spec.name).collect();
         let is_gone = |group: &&Group| !configured.contains(&*group.name);
-        let removed = self.groups.iter().filter(is_gone).map(|group| group.name.clone()).collect();
+        let removed = self.groups.iter().filter(is_gone).map(|group| group.name.to_string()).collect();
         out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
     }
 
@@ -227,15 +232,10 @@ mod tests {
 
     fn group(name: &str, processes: &[&str]) -> GroupSpec {
         let processes = processes.iter().map(|process| {
-            let spec = ProcessSpec { group: name.to_owned(), ..spec(process) };
+            let spec = ProcessSpec { group: name.into(), ..spec(process) };
             Arc::new(spec)
         });
-        GroupSpec {
-            name: name.to_owned(),
-            priority: 999,
-            kind: GroupKind::Group,
-            processes: processes.collect(),
-        }
+        GroupSpec { name: name.into(), priority: 999, kind: GroupKind::Group, processes: processes.collect() }
     }
 
     /// Asserts that exactly the existing processes are found by name.

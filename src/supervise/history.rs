@@ -176,6 +176,10 @@ impl Process {
         if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
             reason.to_mut().truncate(end);
         }
+        // It is kept for long.
+        if let Cow::Owned(text) = &mut reason {
+            text.shrink_to_fit();
+        }
         let (from, pid) = (left.process_state(), self.pid().or(pid_before));
         let change = StateTransition { from, to, pid, exit, reason };
         let spec = Arc::clone(&self.spec);

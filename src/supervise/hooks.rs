@@ -58,8 +58,8 @@ impl Process {
         let mut environment: Environment = [
             ("SV_HOOK", point.name().to_owned()),
             ("SV_REASON", reason.name().to_owned()),
-            ("SV_NAME", self.spec.name.clone()),
-            ("SV_GROUP", self.spec.group.clone()),
+            ("SV_NAME", self.spec.name.to_string()),
+            ("SV_GROUP", self.spec.group.to_string()),
             ("SV_RESTARTS", self.hooks.restarts.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

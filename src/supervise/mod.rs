@@ -170,7 +170,7 @@ impl Supervisor {
             shutdown_state: ShutdownState::NotRequested,
             configured: groups.clone(),
             scaled: BTreeMap::new(),
-            groups: Groups::default(),
+            groups: Groups::with_capacity(groups.len()),
             processes: Processes::default(),
             autostarts: Autostarts::default(),
             next_look: None,

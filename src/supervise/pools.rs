@@ -76,7 +76,7 @@ impl Supervisor {
         if let Some(group) = self.groups.get(index)
             && self.asks_for(EventType::ProcessGroupAdded)
         {
-            let event = Event::GroupAdded(group.name.clone());
+            let event = Event::GroupAdded(group.name.to_string());
             self.publish(event, index + 1);
         }
     }
@@ -250,7 +250,7 @@ impl Supervisor {
     }
 
     fn name_of(&self, process: ProcessId) -> String {
-        self.spec(process).map_or_else(String::new, |spec| spec.name.clone())
+        self.spec(process).map_or_else(String::new, |spec| spec.name.to_string())
     }
 }
 

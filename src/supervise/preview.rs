@@ -15,7 +15,7 @@ impl Supervisor {
     pub(super) fn differences(&self, configured: &[GroupSpec]) -> Vec<GroupDifference> {
         let changed = configured.iter().filter_map(|spec| match self.groups.named(&spec.name) {
             None => Some(GroupDifference {
-                group: spec.name.clone(),
+                group: spec.name.to_string(),
                 change: ConfigChange::Added,
                 processes: spec.processes.iter().map(|process| added(process)).collect(),
             }),
@@ -25,7 +25,7 @@ impl Supervisor {
         let names: BTreeSet<&str> = configured.iter().map(|spec| &*spec.name).collect();
         let gone = self.groups.iter().filter(|group| !names.contains(&*group.name));
         let gone = gone.map(|group| GroupDifference {
-            group: group.name.clone(),
+            group: group.name.to_string(),
             change: ConfigChange::Removed,
             processes: self.members_of(group).map(removed).collect(),
         });
@@ -47,7 +47,7 @@ impl Supervisor {
         let names: BTreeSet<&str> = spec.processes.iter().map(|process| &*process.name).collect();
         let gone = self.members_of(group).filter(|process| !names.contains(&*process.spec.name));
         GroupDifference {
-            group: spec.name.clone(),
+            group: spec.name.to_string(),
             change: ConfigChange::Changed,
             processes: present.chain(gone.map(removed)).collect(),
         }
@@ -61,12 +61,12 @@ fn starts(new: &ProcessSpec) -> bool {
 
 fn added(new: &ProcessSpec) -> ProcessDifference {
     let action = if starts(new) { UpdateAction::Start } else { UpdateAction::None };
-    ProcessDifference { name: new.name.clone(), change: ConfigChange::Added, action, options: Vec::new() }
+    ProcessDifference { name: new.name.to_string(), change: ConfigChange::Added, action, options: Vec::new() }
 }
 
 fn removed(old: &Process) -> ProcessDifference {
     let action = if old.is_unstopped() { UpdateAction::Stop } else { UpdateAction::None };
-    let name = old.spec.name.clone();
+    let name = old.spec.name.to_string();
     ProcessDifference { name, change: ConfigChange::Removed, action, options: Vec::new() }
 }
 
@@ -85,5 +85,5 @@ fn changed(old: &Process, new: &ProcessSpec, is_other_kind: bool) -> Option<Proc
         (Takes::Restart, false, false) => UpdateAction::None,
     };
     let options = differing_values(&old.spec, new);
-    Some(ProcessDifference { name: new.name.clone(), change: ConfigChange::Changed, action, options })
+    Some(ProcessDifference { name: new.name.to_string(), change: ConfigChange::Changed, action, options })
 }

@@ -442,8 +442,8 @@ impl Process {
             describe(&self.spec.name, self.state(), self.pid(), uptime, self.spawn_error(), ended)
         });
         ProcessInfo {
-            name: self.spec.name.clone(),
-            group: self.spec.group.clone(),
+            name: self.spec.name.to_string(),
+            group: self.spec.group.to_string(),
             description: self.with_next_run(description, turn.now.wall.utc_offset_secs),
             start: self.started.map_or(0, |(_, wall)| wall.unix_secs()),
             stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),

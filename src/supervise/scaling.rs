@@ -85,7 +85,7 @@ impl Supervisor {
         let programs: Vec<_> =
             members.filter_map(|id| Some(self.process(*id)?.spec.program.clone())).collect();
         // A program that was scaled to 0 is known by the name of its group.
-        self.scaled.retain(|program, _| program != group && !programs.contains(program));
+        self.scaled.retain(|program, _| program != group && !programs.iter().any(|it| it == program));
     }
 }
 

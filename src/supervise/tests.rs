@@ -42,9 +42,9 @@ use crate::model::*;
 
 pub(super) fn spec(name: &str) -> ProcessSpec {
     ProcessSpec {
-        name: name.to_owned(),
-        group: name.to_owned(),
-        program: name.to_owned(),
+        name: name.into(),
+        group: name.into(),
+        program: name.into(),
         command: "/bin/true".to_owned(),
         ..ProcessSpec::default()
     }
@@ -66,8 +66,8 @@ fn alone(priority: i64, process: ProcessSpec) -> GroupSpec {
 }
 
 fn group(name: &str, processes: impl IntoIterator<Item = ProcessSpec>) -> GroupSpec {
-    let owned = processes.into_iter().map(|it| ProcessSpec { group: name.to_owned(), ..it }.into());
-    GroupSpec { name: name.to_owned(), priority: 999, kind: GroupKind::Group, processes: owned.collect() }
+    let owned = processes.into_iter().map(|it| ProcessSpec { group: name.into(), ..it }.into());
+    GroupSpec { name: name.into(), priority: 999, kind: GroupKind::Group, processes: owned.collect() }
 }
 
 struct Scenario {
@@ -104,7 +104,7 @@ struct Scenario {
     next_groups: Vec<GroupSpec>,
     tickets: u64,
     /// Processes that are alive, by group and name.
-    alive: BTreeMap<ProcessId, (String, String)>,
+    alive: BTreeMap<ProcessId, (Name, Name)>,
     /// Their pids.
     pids_in_use: BTreeMap<ProcessId, Pid>,
     /// The remaining members of every group whose leader is dead.

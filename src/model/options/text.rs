@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CGROUP_MODES, Lands, ValueType};
 use crate::model::{
-    AutoRestart, Environment, IoPriority, LimitOption, LimitsSpec, LogFormat, LogTarget, ProcessSpec,
+    AutoRestart, Environment, IoPriority, LimitOption, LimitsSpec, LogFormat, LogTarget, Name, ProcessSpec,
     ResourceBounds, Zone,
 };
 
@@ -72,6 +72,12 @@ pub(super) trait OwnField {
 impl OwnField for String {
     fn text(&self) -> Option<String> {
         Some(self.clone())
+    }
+}
+
+impl OwnField for Name {
+    fn text(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

@@ -83,7 +83,7 @@ impl Form {
 
 impl Process {
     pub(in crate::supervise) fn bulk_row(&self, outcome: RowOutcome) -> BulkRow {
-        BulkRow { name: self.spec.name.clone(), group: self.spec.group.clone(), outcome }
+        BulkRow { name: self.spec.name.to_string(), group: self.spec.group.to_string(), outcome }
     }
 }
 

@@ -21,8 +21,8 @@ use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
 use super::{Goal, OperationKind, Operations};
 use crate::model::{
-    Fault, FaultCode, GroupSpec, LimitsSpec, LogLevel, LoggedEventKind, ProcessId, ProcessSpec, ProcessState,
-    Reply, Ticket, UpdateRow, Updated, Wait,
+    Fault, FaultCode, GroupSpec, LimitsSpec, LogLevel, LoggedEventKind, Name, ProcessId, ProcessSpec,
+    ProcessState, Reply, Ticket, UpdateRow, Updated, Wait,
 };
 
 /// How a configured process is updated.
@@ -161,7 +161,7 @@ impl Supervisor {
     pub(super) fn finish_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
         let Update { spec, fates, removed } = update;
         let row =
-            |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.clone(), outcome };
+            |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.to_string(), outcome };
         let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for (process, fate) in spec.processes.iter().zip(fates) {
             let history = self.take_history_of_replaced(&fate);
@@ -176,7 +176,7 @@ impl Supervisor {
             rows.push(row(&process.name, outcome));
         }
         for id in removed {
-            let name = self.spec(id).map_or_else(String::new, |spec| spec.name.clone());
+            let name = self.spec(id).map_or_else(Name::default, |spec| spec.name.clone());
             let outcome = self.release(turn, id, out);
             members.extend(outcome.is_err().then_some(id));
             rows.push(row(&name, outcome.map(|()| Updated::Removed)));
@@ -187,7 +187,7 @@ impl Supervisor {
         self.rebuild_conditions();
         self.sort_by_priority(&mut entered);
         self.introduce(turn, &entered, out);
-        out.record(LoggedEventKind::GroupUpdated(spec.name));
+        out.record(LoggedEventKind::GroupUpdated(spec.name.to_string()));
         out.reply(ticket, Ok(Reply::Updated(rows)));
     }
 

@@ -51,7 +51,7 @@ fn a_group_with_sockets_is_added_once_they_are_available() {
     let shared = with_socket("/s", spec("a"));
     let second = ProcessSpec { autostart: false, ..shared.clone() };
     let mut scenario = Scenario::of(Vec::new()).running();
-    scenario.next_groups = vec![group("g", [shared, ProcessSpec { name: "b".to_owned(), ..second }])];
+    scenario.next_groups = vec![group("g", [shared, ProcessSpec { name: "b".into(), ..second }])];
     scenario.ask(Command::ReloadConfig);
     scenario.log.clear();
     scenario.socket_error = Some("no such luck");

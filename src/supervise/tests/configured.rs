@@ -8,7 +8,7 @@ fn two_of_web() -> Scenario {
 }
 
 fn web(number: u32) -> GroupSpec {
-    let process = |at| ProcessSpec { program: "web".to_owned(), ..spec(&format!("web_{at}")) };
+    let process = |at| ProcessSpec { program: "web".into(), ..spec(&format!("web_{at}")) };
     group("web", (0..number).map(process))
 }
 
@@ -88,7 +88,7 @@ fn a_program_whose_configuration_has_changed_is_not_scaled() {
 
 #[test]
 fn a_program_of_several_groups_is_not_scaled() {
-    let of = |name: &str| group(name, [ProcessSpec { program: "web".to_owned(), ..spec("web") }]);
+    let of = |name: &str| group(name, [ProcessSpec { program: "web".into(), ..spec("web") }]);
     let reading = || vec![of("a"), of("b")];
     let error = group_of_program("web", [reading(), reading()]).unwrap_err();
     assert_eq!(error, "cannot scale 'web': it is in several groups: a, b");

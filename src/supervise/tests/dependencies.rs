@@ -202,7 +202,7 @@ fn a_failed_dependency_fails_its_dependents_until_its_condition_holds() {
 #[test]
 fn the_reason_names_the_failed_process_and_not_one_that_is_done() {
     let worker = |number: u32| ProcessSpec {
-        program: "worker".to_owned(),
+        program: "worker".into(),
         start_secs: 1,
         start_retries: StartRetries::Times(0),
         ..job(&format!("worker_{number}"), &[])
@@ -317,7 +317,7 @@ fn a_finished_job_still_orders_the_stops_around_it() {
 #[test]
 fn a_dependency_on_a_program_covers_all_its_processes() {
     let worker =
-        |number: u32| ProcessSpec { program: "worker".to_owned(), ..slow(&format!("worker_{number}"), &[]) };
+        |number: u32| ProcessSpec { program: "worker".into(), ..slow(&format!("worker_{number}"), &[]) };
     let workers = group("workers", [worker(0), worker(1)]);
     for (name, is_all) in [("worker", true), ("workers:*", true), ("workers:worker_1", false)] {
         let mut scenario = Scenario::of(vec![workers.clone(), alone(999, quick("web", &[name]))]).begin();

@@ -375,7 +375,7 @@ fn on_failure_runs_for_a_dependency_and_for_a_command_that_is_not_there() {
 
 #[test]
 fn a_shutdown_runs_pre_stop_and_post_stop_and_cancels_pre_start() {
-    let waits = ProcessSpec { name: "late".to_owned(), group: "late".to_owned(), ..only("pre_start") };
+    let waits = ProcessSpec { name: "late".into(), group: "late".into(), ..only("pre_start") };
     let both = with_hooks(|hooks| (hooks.pre_start, hooks.post_start) = (None, None));
     let mut scenario = Scenario::of(vec![alone(1, waits), alone(2, both)]).begin();
     scenario.log.clear();

@@ -83,7 +83,8 @@ fn random_input(scenario: &mut Scenario, random: &mut Random) {
             scenario.ask(Command::ReloadConfig);
         }
         9 | 10 => {
-            let groups: Vec<_> = scenario.supervisor.configured.iter().map(|it| it.name.clone()).collect();
+            let groups: Vec<_> =
+                scenario.supervisor.configured.iter().map(|it| it.name.to_string()).collect();
             if let Some(name) = random.of(&groups) {
                 let commands = [
                     Command::UpdateProcessGroup(name.clone()),

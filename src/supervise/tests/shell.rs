@@ -219,7 +219,9 @@ impl Scenario {
             let scaled = (0..number).map(|at| {
                 let name = format!("{program}_{at}");
                 let known = present.processes.iter().find(|it| it.name == name).cloned();
-                known.unwrap_or_else(|| ProcessSpec { name, ..ProcessSpec::clone(&first) }.into())
+                known.unwrap_or_else(|| {
+                    ProcessSpec { name: name.as_str().into(), ..ProcessSpec::clone(&first) }.into()
+                })
             });
             GroupSpec { processes: others.clone().chain(scaled).collect(), ..present.clone() }
         };
