@@ -13,7 +13,7 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
-    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
+    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Name, Pid, Principal, ProcessId, ProcessSpec,
     ProcessState, RunCounters, Transition, Wall,
 };
 
@@ -55,8 +55,39 @@ impl ProcessHistory {
 /// The last events of the whole supervisor.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct EventLog {
-    kept: VecDeque<LoggedEvent>,
+    kept: VecDeque<LogEntry>,
     newest: u64,
+}
+
+/// An entry of the event log. Nearly all are transitions, which the histories of their processes have too.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum LogEntry {
+    Process { group: Name, name: Name, transition: Arc<Transition> },
+    Other(Box<LoggedEvent>),
+}
+
+impl LogEntry {
+    fn serial(&self) -> u64 {
+        match self {
+            Self::Process { transition, .. } => transition.serial,
+            Self::Other(event) => event.serial,
+        }
+    }
+
+    fn event(&self) -> LoggedEvent {
+        match self {
+            Self::Process { group, name, transition } => LoggedEvent {
+                serial: transition.serial,
+                at: transition.at,
+                kind: LoggedEventKind::Process {
+                    group: group.clone(),
+                    name: name.clone(),
+                    transition: Arc::clone(transition),
+                },
+            },
+            Self::Other(event) => LoggedEvent::clone(event),
+        }
+    }
 }
 
 impl EventLog {
@@ -64,20 +95,25 @@ impl EventLog {
         self.newest + 1
     }
 
-    fn record(&mut self, at: Wall, kind: LoggedEventKind) {
-        self.newest = self.next_serial();
+    /// Adds an entry with the next serial.
+    fn add(&mut self, entry: LogEntry) {
+        self.newest = entry.serial();
         if self.kept.len() >= EVENTS_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back(LoggedEvent { serial: self.newest, at, kind });
+        self.kept.push_back(entry);
+    }
+
+    fn record(&mut self, at: Wall, kind: LoggedEventKind) {
+        self.add(LogEntry::Other(Box::new(LoggedEvent { serial: self.next_serial(), at, kind })));
     }
 
     /// A client may name any serial.
     fn after(&self, serial: u64, limit: usize) -> EventLogPart {
-        let oldest = self.kept.front().map_or(self.newest + 1, |event| event.serial);
+        let oldest = self.kept.front().map_or(self.newest + 1, LogEntry::serial);
         let first = serial.saturating_add(1);
         let skipped = usize::try_from(first.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        let events = self.kept.iter().skip(skipped).take(limit).cloned().collect();
+        let events = self.kept.iter().skip(skipped).take(limit).map(LogEntry::event).collect();
         EventLogPart { events, newest: self.newest, has_gap: first < oldest }
     }
 }
@@ -148,7 +184,7 @@ impl Supervisor {
                         history.record(Arc::clone(&transition));
                     }
                     let (group, name) = (spec.group.clone(), spec.name.clone());
-                    self.event_log.record(at, LoggedEventKind::Process { group, name, transition });
+                    self.event_log.add(LogEntry::Process { group, name, transition });
                 }
             }
         }
