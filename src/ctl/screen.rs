@@ -7,6 +7,8 @@ use rustix::termios::tcgetwinsize;
 use serde_json::Value as Json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::model::is_direction_mark;
+
 /// The size of a terminal in cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScreenSize {
@@ -60,7 +62,7 @@ pub(super) fn harmless_log(line: &str, has_colors: bool) -> String {
             continue;
         }
         let is_line_end = c == '\r' && rest.len() == 1;
-        let is_text = c == '\t' || is_line_end || !(c.is_control() || is_direction(c));
+        let is_text = c == '\t' || is_line_end || !(c.is_control() || is_direction_mark(c));
         if is_text {
             shown.push(c)
         } else {
@@ -76,10 +78,6 @@ fn color_length(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix("\x1b[") else { return 0 };
     let end = parameters.bytes().position(|byte| !(byte.is_ascii_digit() || b";:".contains(&byte)));
     end.filter(|end| parameters[*end..].starts_with('m')).map_or(0, |end| end + 3)
-}
-
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A harmless text of a document; empty if it is none.

@@ -13,6 +13,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::findings::Finding;
 use super::secrecy::{HIDDEN, is_secret, known_option, names_secret};
 use crate::config::Machine;
+use crate::model::is_direction_mark;
 
 /// The maximum number of characters shown of a line.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -241,15 +242,11 @@ pub(super) fn printable(text: &str) -> String {
         match c {
             '\t' => shown.push_str("    "),
             // Characters without a width, or that change the direction of text, could hide part of the line.
-            c if c.is_control() || c.width().is_none() || is_direction(c) => shown.push('\u{fffd}'),
+            c if c.is_control() || c.width().is_none() || is_direction_mark(c) => shown.push('\u{fffd}'),
             c => shown.push(c),
         }
     }
     shown
-}
-
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -315,6 +312,14 @@ mod tests {
         }
         let beyond = Finding { line: Some(9), ..finding("x", None, "") };
         assert_eq!(drawn(&beyond, "a"), "nothing");
+    }
+
+    #[test]
+    fn marks_of_direction_are_replaced() {
+        let marks = ['\u{61c}', '\u{200e}', '\u{200f}'].into_iter();
+        for mark in marks.chain('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(printable(&format!("a{mark}b")), "a\u{fffd}b", "{mark:?}");
+        }
     }
 
     #[test]

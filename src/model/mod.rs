@@ -27,6 +27,7 @@ mod signal;
 mod snapshot;
 mod spec;
 mod state;
+mod text;
 mod time;
 
 pub use child::{ChildId, TaskId};
@@ -66,7 +67,8 @@ pub use spec::{
     ProgramType, SecretOptions, SocketSpec, StartRetries, StreamSpec, User, UserId,
 };
 pub use state::{ExitStatus, ListenerState, Pid, ProcessId, ProcessState, SupervisorState};
-pub use time::{Mono, Now, Wall, counted, parse_duration, seconds_text};
+pub use text::{counted, is_direction_mark};
+pub use time::{Mono, Now, Wall, parse_duration, seconds_text};
 
 /// The version of Supervisor that is reported to clients and scripts, whose behaviour this is.
 pub const SUPERVISOR_VERSION: &str = "4.3.0";

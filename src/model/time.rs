@@ -1,6 +1,5 @@
 //! Two clocks: one for decisions and one for display.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -56,14 +55,6 @@ pub struct Now {
 pub fn seconds_text(duration: Duration) -> String {
     let secs = duration.as_secs_f64();
     if duration == Duration::from_secs(1) { "1 second".to_owned() } else { format!("{secs} seconds") }
-}
-
-/// `1 line`, `4 lines`
-#[must_use]
-pub fn counted(count: impl Display, one: &str, many: &str) -> String {
-    let count = count.to_string();
-    let what = if count == "1" { one } else { many };
-    format!("{count} {what}")
 }
 
 /// `90s`, `10m`, `1h30m`, `1d`

@@ -1,5 +1,7 @@
 //! Text to HTML.
 
+use crate::model::is_direction_mark;
+
 /// Escapes a text that people read. Characters that would not be seen, and marks that change the direction of the text
 /// that follows, become symbols, as on the live pages (`visible` in `js/view.js`).
 pub(super) fn readable(text: &str) -> String {
@@ -16,12 +18,8 @@ fn visible(character: char) -> char {
     match character {
         '\t' | '\n' => character,
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),
-        '\x7f'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        '\x7f'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
+        mark if is_direction_mark(mark) => char::REPLACEMENT_CHARACTER,
         other => other,
     }
 }
