@@ -45,7 +45,7 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), S
         document,
         file,
         header: None,
-        options: OptionList::of(&[]),
+        options: OptionList::default(),
         is_open: false,
         is_command: false,
         command_at: Place { source: file, line: 0 },
@@ -107,7 +107,7 @@ impl Parser<'_> {
             name => self.document.open(name, Place { source: self.file, line }),
         };
         self.header = Some(header);
-        self.options = SectionKind::of(name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
+        self.options = SectionKind::of(name).map(|(kind, _)| kind.options()).unwrap_or_default();
     }
 
     fn option(&mut self, header: Header, line: &Line<'_>) {

@@ -117,7 +117,7 @@ impl SectionKind {
     #[must_use]
     pub fn options(self) -> OptionList {
         let section = TABLE.iter().find(|section| section.kind == self);
-        section.map_or(OptionList::of(&[]), |section| section.options)
+        section.map(|section| section.options).unwrap_or_default()
     }
 }
 

@@ -73,7 +73,7 @@ impl Layout<'_> {
     /// A table that contains a section per subtable, and may be a section itself.
     fn parts(&mut self, name: &str, value: &TomlValue<'_>, table: &DeTable<'_>) {
         let mut own = Vec::new();
-        let options = SectionKind::of(name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
+        let options = SectionKind::of(name).map(|(kind, _)| kind.options()).unwrap_or_default();
         for (key, part) in table {
             let full_name = || format!("{name}:{}", key.get_ref());
             match part.get_ref() {
@@ -107,7 +107,7 @@ impl Layout<'_> {
             let message = format!("the name of a section can not hold control characters: {}", quote(&name));
             return self.misplace(start, None, None, message);
         }
-        let known = SectionKind::of(&name).map_or(OptionList::of(&[]), |(kind, _)| kind.options());
+        let known = SectionKind::of(&name).map(|(kind, _)| kind.options()).unwrap_or_default();
         let mut found = OpenedSection { name, start, entries: Vec::new() };
         for (key, value) in options {
             self.entries(known, "", (key, value), &mut found.entries);

@@ -425,8 +425,8 @@ impl OptionDoc {
     }
 }
 
-/// The options of a section.
-#[derive(Clone, Copy, Debug)]
+/// The options of a section; by default there are none.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct OptionList {
     own: &'static [OptionDoc],
     /// Those of programs, which several kinds of sections have, or none.
