@@ -112,13 +112,20 @@ fn default_remark(config: Option<&(PathBuf, bool)>, places: &[String], refusals:
         return format!(" (The address is the default: {names_none}.)");
     }
     let places = places.join(", ");
-    let refusals: String = refusals.iter().map(|refusal| format!(" {refusal}.")).collect();
+    let start = match config {
+        // One that may be there is not to be started.
+        _ if !refusals.is_empty() => String::new(),
+        Some((path, true)) => format!(" Start it with 'sv run -c {}'.", path.display()),
+        Some((_, false)) => " Start it with 'sv run'.".to_owned(),
+        None => " Start one with 'sv run -c FILE'.".to_owned(),
+    };
     let remedy = match config {
         Some((_, true)) => "A supervisor of another configuration is not asked: leave out -c.",
-        _ => "Name the address of one with -s, or its configuration with -c.",
+        _ => "Name the address of another with -s, or its configuration with -c.",
     };
+    let refusals: String = refusals.iter().map(|refusal| format!(" {refusal}.")).collect();
     format!(
-        " (The address is the default: {names_none}, and no control socket was found in {places}.{refusals} {remedy})"
+        " (The address is the default: {names_none}, and no control socket was found in {places}.{refusals}{start} {remedy})"
     )
 }
 
@@ -405,7 +412,9 @@ mod tests {
             )
         };
         let unset = "/etc/supervisord.conf names no address";
-        let name = "Name the address of one with -s, or its configuration with -c.";
+        let name = "Name the address of another with -s, or its configuration with -c.";
+        let (start, start_one) =
+            (format!("Start it with 'sv run'. {name}"), format!("Start one with 'sv run -c FILE'. {name}"));
         for (sockets, face, options, file, expected) in [
             (&both, sv, &[][..], Some(NONE), "unix:///own".to_owned()),
             (&both, sv, &named, Some(NONE), "unix:///own".to_owned()),
@@ -432,10 +441,14 @@ mod tests {
                 sv,
                 &named,
                 Some(NONE),
-                searched(unset, "A supervisor of another configuration is not asked: leave out -c."),
+                searched(
+                    unset,
+                    "Start it with 'sv run -c /etc/supervisord.conf'. A supervisor of another configuration is not \
+                     asked: leave out -c.",
+                ),
             ),
-            (&none, sv, &[], Some(NONE), searched(unset, name)),
-            (&none, sv, &[], None, searched("no configuration was found", name)),
+            (&none, sv, &[], Some(NONE), searched(unset, &start)),
+            (&none, sv, &[], None, searched("no configuration was found", &start_one)),
             (
                 &none,
                 sv,
