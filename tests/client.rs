@@ -610,6 +610,23 @@ fn logs_are_followed_side_by_side_without_loss_or_repetition() {
 }
 
 #[test]
+fn existing_lines_are_shown_as_they_are_and_long_logs_whole() {
+    let Some(mut sandbox) = serve(SERVERS[0], SPEAKERS) else { return };
+    say(&sandbox, b"\x1b[31mred\x1b[0m\n");
+    sandbox.wait("it to be logged", |sandbox| {
+        sandbox.ctl(&["logs", "web"]).stdout.ends_with("\nweb | \u{1b}[31mred\u{1b}[0m\n").then_some(())
+    });
+    let lines = 120_000;
+    let text: String = (0..lines).map(|line| format!("a line with the number {line}\n")).collect();
+    OpenOptions::new().append(true).open(sandbox.path("others")).unwrap().write_all(text.as_bytes()).unwrap();
+    let expected: String = text.lines().map(|line| format!("worker | {line}\n")).collect();
+    sandbox.wait("all to be logged", |sandbox| {
+        let shown = sandbox.ctl(&["logs", "--stderr", "-n", &(lines + 1).to_string(), "worker"]).stdout;
+        (shown == expected).then_some(())
+    });
+}
+
+#[test]
 fn names_in_logs_are_coloured_at_a_terminal_unless_that_is_not_wanted() {
     let Some(sandbox) = serve(SERVERS[0], SPEAKERS) else { return };
     for (variable, coloured) in [("", true), ("1", false)] {

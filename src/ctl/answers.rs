@@ -1,5 +1,5 @@
 //! The supervisor's answers as rows: outside this file no action inspects a [`Value`]. Documents of the JSON
-//! API other than the list of processes are inspected where they are shown.
+//! API are inspected where they are shown, but for the list of processes and parts of logs.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -138,6 +138,14 @@ pub(super) fn process(value: &Value) -> Read<ProcessRow> {
 #[derive(Debug, Deserialize)]
 pub(super) struct ApiProcesses {
     pub(super) processes: Vec<ProcessRow>,
+}
+
+/// A part of a log, by the JSON API.
+#[derive(Debug, Deserialize)]
+pub(super) struct LogText {
+    pub(super) text: String,
+    /// Where the log continues after it, in bytes.
+    pub(super) offset: u64,
 }
 
 /// What a row needs of a process of the JSON API. An event about one has no more than its names.

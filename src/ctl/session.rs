@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::answers::{self, ApiProcesses, ProcessRow};
+use super::answers::{self, ApiProcesses, LogText, ProcessRow};
 use super::ask;
 use super::client::RpcClient;
 use super::event_stream::EventStream;
@@ -158,6 +158,12 @@ impl<'io> Session<'io> {
         self.flush();
         let answer: ApiProcesses = self.client.get("/api/v1/processes", asked_for)?;
         Ok(answer.processes)
+    }
+
+    /// A part of a log, by the JSON API.
+    pub(super) fn log_piece(&mut self, target: &str) -> Result<LogText, CallError> {
+        self.flush();
+        self.client.get(target, "the log of a process")
     }
 
     /// Performs an action of the JSON API; `waits_for` describes it for the progress line.

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::answers::{self, ProcessRow};
+use super::answers::{self, LogText, ProcessRow};
+use super::api::process_path;
 use super::exit;
-use super::failure::{CallError, Outcome, fault, plain_fault};
+use super::failure::{CallError, Outcome, fault};
 use super::follow::{Follow, log_of, wait};
 use super::screen::harmless;
 use super::selection;
@@ -33,6 +34,9 @@ const WINDOW_BYTES: usize = 16 * 1024;
 
 /// The maximum size of a request, regardless of the number of lines.
 const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most that the server reads of a log for one request of the JSON API.
+const PIECE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The time limit for a stream to reach the text that was read: after that, nothing was missed.
 const OVERLAP_TIMEOUT: Duration = Duration::from_millis(500);
@@ -131,9 +135,8 @@ fn show_end(
     let end = match end_of_log(session, source, wanted) {
         Ok(text) => text,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(None),
-        Err(CallError::Fault(code, text)) => {
-            let (namespec, channel) = (&source.namespec, source.channel);
-            let why = plain_fault(code, &text);
+        Err(error @ (CallError::Fault(..) | CallError::Rejected(_))) => {
+            let (namespec, channel, why) = (&source.namespec, source.channel, error.plain());
             session.warn(harmless(&format!("{namespec}: ERROR (cannot read {channel}: {why})")));
             session.fail(exit::GENERIC);
             String::new()
@@ -196,15 +199,12 @@ fn end_of_log(
     source: &JournalSource,
     wanted: &JournalOptions,
 ) -> Result<String, CallError> {
-    let method = match source.channel {
-        "stderr" => "supervisor.readProcessStderrLog",
-        _ => "supervisor.readProcessStdoutLog",
-    };
     let mut window = WINDOW_BYTES;
     loop {
-        let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
-        let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
-        let text = answers::plain_text(&session.call(method, &params)?)?;
+        let text = match last_bytes(session, source, window as u64) {
+            Err(CallError::NoApi) => last_bytes_by_xml(session, source, window)?,
+            text => text?,
+        };
         // The first line may have lost its beginning.
         let included =
             lines::timed(&text, wanted.needs_times()).skip(1).filter(|line| wanted.includes(line)).count();
@@ -217,6 +217,41 @@ fn end_of_log(
         }
         window = (window * 8).min(WINDOW_BYTES_MAX);
     }
+}
+
+/// The last bytes of a log, this many at most.
+fn last_bytes(session: &mut Session, source: &JournalSource, window: u64) -> Result<String, CallError> {
+    let log = format!("{}/logs/{}", process_path(&source.namespec), source.channel);
+    let LogText { text, offset: end } = session.log_piece(&format!("{log}?bytes={window}"))?;
+    if window <= PIECE_BYTES_MAX {
+        return Ok(text);
+    }
+    let (mut text, mut offset) = (String::new(), end.saturating_sub(window));
+    while offset < end {
+        let piece = session.log_piece(&format!("{log}?offset={offset}&length={}", end - offset))?;
+        // It was truncated meanwhile.
+        if piece.offset <= offset {
+            break;
+        }
+        text.push_str(&piece.text);
+        offset = piece.offset;
+    }
+    Ok(text)
+}
+
+/// The same of Supervisor or an older sv. XML has no escape characters: there are others in place of them.
+fn last_bytes_by_xml(
+    session: &mut Session,
+    source: &JournalSource,
+    window: usize,
+) -> Result<String, CallError> {
+    let method = match source.channel {
+        "stderr" => "supervisor.readProcessStderrLog",
+        _ => "supervisor.readProcessStdoutLog",
+    };
+    let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
+    let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
+    answers::plain_text(&session.call(method, &params)?)
 }
 
 /// The times of lines were asked for, and none is known.
