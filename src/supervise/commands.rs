@@ -148,11 +148,9 @@ impl Supervisor {
     }
 
     fn process_graph(&self) -> ProcessGraph {
-        let mut processes: Vec<_> = self.processes.iter().collect();
-        processes.sort_unstable_by(|a, b| (&a.spec.group, &a.spec.name).cmp(&(&b.spec.group, &b.spec.name)));
-        let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
+        let ids: Vec<_> = self.processes.sorted().map(|process| process.id).collect();
         let (edges, is_truncated) = self.conditions.edges(&ids);
-        let nodes = processes.into_iter().map(|process| ProcessNode {
+        let nodes = self.processes.sorted().map(|process| ProcessNode {
             group: process.spec.group.to_string(),
             name: process.spec.name.to_string(),
             state: process.state(),
@@ -167,9 +165,7 @@ impl Supervisor {
             listener: listeners.get(&process.id).copied(),
             ..self.info(turn, process)
         };
-        let mut all: Vec<_> = self.processes.iter().map(info).collect();
-        all.sort_unstable_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
-        all
+        self.processes.sorted().map(info).collect()
     }
 
     fn start_one(
