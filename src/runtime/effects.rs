@@ -1,6 +1,6 @@
 //! Performs the effects of the core.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::{NulError, OsStr};
 use std::io;
@@ -134,27 +134,24 @@ impl Shell {
     /// The remaining members of these groups. One search serves all that are not empty.
     fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
         let mut table = None;
-        let in_tree =
-            |(process, _): &(ProcessId, Pid)| Some((*process, self.tree_members(*process, &mut table)?));
-        let mut trees: BTreeMap<ProcessId, Members> = groups.iter().filter_map(in_tree).collect();
-        let is_left = |(process, leader): &&(ProcessId, Pid)| {
-            !trees.contains_key(process) && !self.children.group(*process, *leader).is_empty()
+        let known = |(process, leader): &(ProcessId, Pid)| {
+            let in_tree = self.tree_members(*process, &mut table);
+            in_tree.or_else(|| self.children.group(*process, *leader).is_empty().then_some(Members::None))
         };
-        let left: BTreeMap<ProcessId, Pid> = groups.iter().filter(is_left).copied().collect();
-        let numbers: Vec<Pid> = left.values().copied().collect();
-        let found = if numbers.is_empty() { Some(Vec::new()) } else { members_of(&numbers) };
-        let mut members = |process: ProcessId| {
-            if let Some(found) = trees.remove(&process) {
-                return found;
-            }
-            let (Some(leader), Some(found)) = (left.get(&process), &found) else {
-                return if left.contains_key(&process) { Members::Unknown } else { Members::None };
-            };
+        let known: Vec<Option<Members>> = groups.iter().map(known).collect();
+        let left = groups.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let left: Vec<Pid> = left.map(|((_, leader), _)| *leader).collect();
+        let found = if left.is_empty() { Some(Vec::new()) } else { members_of(&left) };
+        let searched = |leader: Pid| {
+            let Some(found) = &found else { return Members::Unknown };
             let pids: Vec<_> =
-                found.iter().filter(|(group, _)| group == leader).map(|(_, pid)| *pid).collect();
+                found.iter().filter(|(group, _)| *group == leader).map(|(_, pid)| *pid).collect();
             if pids.is_empty() { Members::None } else { Members::Some(pids) }
         };
-        groups.iter().map(|(process, _)| (*process, members(*process))).collect()
+        let members = |((process, leader), known): (&(ProcessId, Pid), Option<Members>)| {
+            (*process, known.unwrap_or_else(|| searched(*leader)))
+        };
+        groups.iter().zip(known).map(members).collect()
     }
 
     fn reopen_logs(&mut self) {
