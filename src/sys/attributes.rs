@@ -5,9 +5,9 @@
 //! needs CAP_SETPCAP, and the user is switched; the sets of capabilities follow, and at last the promise to
 //! gain no others. Nothing here allocates on the child's side.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::iter;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -217,7 +217,8 @@ pub fn apply_in_place(
     options: &[LimitOption],
 ) -> Vec<(LimitOption, io::Error)> {
     let group = groups.map_or(&[][..], |groups| groups.members(leader));
-    let processes: BTreeSet<i32> = group.iter().map(|pid| pid.0).chain([leader.0]).collect();
+    let others = group.iter().filter(|pid| **pid != leader);
+    let processes: Vec<i32> = iter::once(&leader).chain(others).map(|pid| pid.0).collect();
     let threads: Vec<i32> = processes.iter().flat_map(|pid| threads_of(*pid)).take(THREADS_MAX).collect();
     let unset = LimitsSpec::default();
     let change = Change { processes, threads, limits: limits.unwrap_or(&unset) };
@@ -225,7 +226,7 @@ pub fn apply_in_place(
 }
 
 struct Change<'l> {
-    processes: BTreeSet<i32>,
+    processes: Vec<i32>,
     threads: Vec<i32>,
     limits: &'l LimitsSpec,
 }

@@ -4,7 +4,7 @@
 //! empty the number may be used for another process, and a signal sent by number could hit an unrelated one.
 //! A pidfd of the leader keeps identifying the group that it led, even after the leader was reaped.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -158,13 +158,13 @@ pub fn members_of(groups: &[Pid]) -> Option<Vec<(Pid, Pid)>> {
 
 /// All processes by their groups, zombies included.
 #[derive(Debug)]
-pub struct GroupTable(BTreeMap<Pid, Vec<Pid>>);
+pub struct GroupTable(HashMap<Pid, Vec<Pid>>);
 
 impl GroupTable {
     /// Those of this moment; `None` as with [`members_of`].
     #[must_use]
     pub fn read() -> Option<Self> {
-        let mut groups: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
+        let mut groups: HashMap<Pid, Vec<Pid>> = HashMap::new();
         for pid in all_pids()? {
             if let Ok(group) = group_of(pid) {
                 groups.entry(group).or_default().push(pid);

@@ -11,7 +11,7 @@
 //! handles only our children get signals: the others become our children when their parents are gone.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -79,8 +79,8 @@ fn marks_of(pid: Pid) -> [Option<u64>; 2] {
 /// All processes at one moment.
 #[derive(Debug)]
 pub struct ProcessTable {
-    processes: BTreeMap<Pid, ProcStat>,
-    children: BTreeMap<Pid, Vec<Pid>>,
+    processes: HashMap<Pid, ProcStat>,
+    children: HashMap<Pid, Vec<Pid>>,
     /// The limits of our children that belong to nothing that we know, read when they are needed.
     adopted: OnceCell<Vec<(Pid, [Option<u64>; 2])>>,
 }
@@ -98,7 +98,7 @@ impl ProcessTable {
     /// `None` without /proc, if it shows another pid namespace, or with too many processes.
     #[must_use]
     pub fn read() -> Option<Self> {
-        let (mut processes, mut children) = (BTreeMap::new(), BTreeMap::<Pid, Vec<Pid>>::new());
+        let (mut processes, mut children) = (HashMap::new(), HashMap::<Pid, Vec<Pid>>::new());
         for pid in all_pids()? {
             if let Ok(stat) = ProcStat::read(pid) {
                 children.entry(stat.parent).or_default().push(pid);
@@ -122,7 +122,7 @@ impl ProcessTable {
         let mut found: Vec<Pid> =
             roots.own.iter().copied().filter(|pid| self.processes.contains_key(pid)).collect();
         found.extend(marked);
-        let mut seen: BTreeSet<Pid> = found.iter().copied().chain([us]).collect();
+        let mut seen: HashSet<Pid> = found.iter().copied().chain([us]).collect();
         let mut next = 0;
         while let Some(pid) = found.get(next) {
             next += 1;
@@ -172,7 +172,7 @@ pub struct TreeSignal {
 /// Sends signals to the trees of programs, with one look at all processes for all of them, and more of them for SIGKILL.
 /// False if processes can't be found, see [`ProcessTable::read`].
 pub fn signal_trees(mut signals: Vec<&TreeSignal>, is_known: &dyn Fn(Pid) -> bool) -> bool {
-    let mut signalled = BTreeSet::new();
+    let mut signalled = HashSet::new();
     for _ in 0..ROUNDS_MAX {
         let Some(table) = ProcessTable::read() else { return false };
         signals.retain(|it| {
@@ -200,7 +200,7 @@ pub fn signal_trees(mut signals: Vec<&TreeSignal>, is_known: &dyn Fn(Pid) -> boo
 /// Those in the process group `except` get none, nor do others than our children where the kernel has no handles.
 pub fn signal_all(pids: &[Pid], signal: Signal, except: Option<Pid>, look_again: impl FnOnce() -> Vec<Pid>) {
     let handles: Vec<_> = pids.iter().map(|pid| (*pid, ProcessFd::open(*pid))).collect();
-    let still: BTreeSet<Pid> = look_again().into_iter().collect();
+    let still: HashSet<Pid> = look_again().into_iter().collect();
     for (pid, handle) in handles {
         if still.contains(&pid) && except.is_none_or(|group| group_of(pid) != Ok(group)) {
             let _ = signal_one(pid, handle.as_ref(), signal);

@@ -1,6 +1,6 @@
 //! CPU time and memory of processes, read from our own /proc as far as it is that of the supervisor.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -25,7 +25,7 @@ struct CpuSample {
 #[derive(Default)]
 pub(super) struct UsageMeter {
     /// By the id of the process.
-    before: BTreeMap<i64, CpuSample>,
+    before: HashMap<i64, CpuSample>,
 }
 
 impl UsageMeter {
@@ -35,7 +35,7 @@ impl UsageMeter {
     /// The supervisor is asked only if none of the processes is found here: then it runs in another namespace or on
     /// another machine. Without an answer the columns stay empty.
     pub(super) fn measure(&mut self, session: &mut Session, rows: &mut [ShownProcess]) {
-        let mut found: BTreeMap<i64, FoundUsage> = rows.iter().filter_map(local).collect();
+        let mut found: HashMap<i64, FoundUsage> = rows.iter().filter_map(local).collect();
         if found.is_empty() && rows.iter().any(|row| row.process.pid > 0) {
             let document = session.get("/api/v1/resources", "the use of CPU and memory").unwrap_or_default();
             let processes = document["processes"].as_array().into_iter().flatten();
