@@ -364,11 +364,10 @@ fn folders_of_others(base: &Path) -> Vec<PathBuf> {
 /// The sockets in a folder, in the order of these names.
 fn sockets_in(folder: &Path) -> Vec<(SocketAddress, String)> {
     let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES_MAX).flatten();
-    let named = entries
-        .filter_map(|entry| Some((SocketAddress::File(entry.path()), entry.file_name().into_string().ok()?)));
-    let mut sockets: Vec<_> = named.filter(|(_, name)| name.ends_with(ENDING)).collect();
-    sockets.sort_unstable();
-    sockets
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(ENDING)).collect();
+    names.sort_unstable();
+    names.into_iter().map(|name| (SocketAddress::File(folder.join(&name)), name)).collect()
 }
 
 /// The abstract sockets of our mount namespace, of any user; the kernel lists those of our network.
@@ -379,17 +378,21 @@ fn abstract_sockets() -> Vec<(SocketAddress, String)> {
         let _ = file.take(SOCKET_LIST_BYTES_MAX).read_to_end(&mut list);
     }
     let list = String::from_utf8_lossy(&list);
-    let mut sockets: Vec<_> = list.lines().filter_map(abstract_socket).collect();
-    sockets.sort_unstable();
-    sockets.dedup();
-    sockets
+    let mut names: Vec<_> = list.lines().filter_map(socket_name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().filter_map(abstract_socket).collect()
 }
 
-fn abstract_socket(line: &str) -> Option<(SocketAddress, String)> {
-    let name = line.split_whitespace().next_back()?.strip_prefix("@sv-")?;
-    let [user, namespace, file] = name.split('/').collect::<Vec<_>>().try_into().ok()?;
+/// The name in a line of the list, without the `@` of an abstract one.
+fn socket_name(line: &str) -> Option<&str> {
+    line.split_whitespace().next_back()?.strip_prefix('@')
+}
+
+fn abstract_socket(name: &str) -> Option<(SocketAddress, String)> {
+    let [user, namespace, file] = name.strip_prefix("sv-")?.split('/').collect::<Vec<_>>().try_into().ok()?;
     let is_here = namespace == mount_namespace() && user.parse::<UserId>().is_ok();
-    is_here.then(|| (SocketAddress::Abstract(format!("sv-{name}")), file.to_owned()))
+    is_here.then(|| (SocketAddress::Abstract(name.to_owned()), file.to_owned()))
 }
 
 /// Whether a server listens there. The error is why it can't be used.
@@ -493,9 +496,10 @@ mod tests {
     fn abstract_names_are_those_of_this_mount_namespace() {
         let name = abstract_name(7, "init-0.sock");
         let line = format!("0000: 00000002 00000000 00010000 0001 01 12345 @{name}");
-        assert_eq!(abstract_socket(&line), Some((SocketAddress::Abstract(name), "init-0.sock".to_owned())));
+        let found = |line| socket_name(line).and_then(abstract_socket);
+        assert_eq!(found(&line), Some((SocketAddress::Abstract(name), "init-0.sock".to_owned())));
         for line in ["", "x /run/a.sock", "x @sv-7/0/init-0.sock", "x @sv-u/1/a", "x @other"] {
-            assert_eq!(abstract_socket(line), None, "{line}");
+            assert_eq!(found(line), None, "{line}");
         }
         let name = format!("sv-test-{}", std::process::id());
         let listener = ListeningSocket::abstract_name(&name).unwrap();
