@@ -1,5 +1,7 @@
 //! Actions on the set of active groups: `reread`, `add`, `remove`, `update`.
 
+use std::collections::BTreeMap;
+
 use super::answers::{self, AnsweredRow, Changes};
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
@@ -28,8 +30,12 @@ pub(super) fn reread(session: &mut Session, arg: &str) -> Outcome {
 fn print(session: &mut Session, changes: Changes) {
     let lists =
         [(changes.added, "available"), (changes.changed, "changed"), (changes.removed, "disappeared")];
-    let pairs = lists.into_iter().flat_map(|(names, word)| names.into_iter().map(move |name| (name, word)));
-    let by_name: std::collections::BTreeMap<String, &str> = pairs.collect();
+    let mut by_name = BTreeMap::new();
+    for (names, word) in lists {
+        for name in names {
+            by_name.insert(name, word);
+        }
+    }
     if by_name.is_empty() {
         session.say("No config updates to processes");
     }

@@ -64,8 +64,11 @@ fn process(row: &Value) -> Json {
         ("stdout_logfile", text("stdout_logfile").into()),
         ("stderr_logfile", text("stderr_logfile").into()),
     ];
-    let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Json::Object(members.collect::<Map<String, Json>>())
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Json::Object(object)
 }
 
 /// What a hint adds to the error with which it begins.

@@ -82,7 +82,7 @@ fn is_one(name: &str) -> bool {
 fn explain_several(session: &mut Session, names: &[&str]) -> Result<Vec<Explanation>, CallError> {
     let rows = session.api_processes("the state of all processes")?;
     let mut positions = selection::named(session, &rows, names).positions;
-    positions.sort_by_key(|at| rows.get(*at).map(severity));
+    positions.sort_by_cached_key(|at| rows.get(*at).map_or(0, severity));
     let mut explanations = Vec::new();
     for row in positions.into_iter().filter_map(|at| rows.get(at)) {
         match Explanation::of(session, &row.namespec()) {

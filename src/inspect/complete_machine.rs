@@ -143,6 +143,9 @@ pub(super) fn variables_needed<'f>(
     files: impl Iterator<Item = &'f Path>,
     machine: &dyn Machine,
 ) -> BTreeSet<String> {
-    let texts = files.filter_map(|file| machine.read(file).ok());
-    texts.flat_map(|bytes| variables_in(&String::from_utf8_lossy(&bytes))).collect()
+    let mut variables = BTreeSet::new();
+    for bytes in files.filter_map(|file| machine.read(file).ok()) {
+        variables.extend(variables_in(&String::from_utf8_lossy(&bytes)));
+    }
+    variables
 }

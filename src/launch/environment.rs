@@ -21,9 +21,12 @@ pub fn inherited_variables<'a>(
     ours: &'a [(OsString, OsString)],
     configuring: &[String],
 ) -> BTreeMap<&'a OsStr, &'a OsStr> {
-    let mut all: BTreeMap<_, _> = ours.iter().map(|(name, value)| (&**name, &**value)).collect();
-    for variable in configuring.iter().map(String::as_str).chain(NOTIFY_VARIABLES) {
-        all.remove(OsStr::new(variable));
+    let is_left_out = |name: &OsStr| {
+        NOTIFY_VARIABLES.iter().any(|it| name == *it) || configuring.iter().any(|it| name == it.as_str())
+    };
+    let mut all = BTreeMap::new();
+    for (name, value) in ours.iter().filter(|(name, _)| !is_left_out(name)) {
+        all.insert(&**name, &**value);
     }
     all
 }
@@ -34,26 +37,28 @@ pub fn inherited_variables<'a>(
 pub fn own_variables(spec: &ProcessSpec, server_url: Option<String>) -> OwnVariables<'_> {
     let borrowed = |text| Cow::Borrowed(OsStr::new(text));
     let url = spec.server_url.clone().or(server_url).filter(|url| !url.is_empty());
-    let mut all = OwnVariables::from([
+    let of_supervisor = [
         (borrowed("SUPERVISOR_ENABLED"), Some(borrowed("1"))),
         (borrowed("SUPERVISOR_PROCESS_NAME"), Some(borrowed(&spec.name))),
         (borrowed("SUPERVISOR_GROUP_NAME"), Some(borrowed(&spec.group))),
         // COMPAT: an inherited value would be that of an outer supervisor.
         (borrowed(SERVER_URL), url.map(|url| Cow::Owned(url.into()))),
-    ]);
+    ];
+    let mut all = OwnVariables::new();
+    all.extend(of_supervisor);
     all.extend(spec.environment.iter().map(|(name, value)| (borrowed(name), Some(borrowed(value)))));
     all
 }
 
-/// All variables of a child.
-#[must_use]
+/// All variables of a child, in the order of their names.
 pub fn child_environment<'a>(
     inherited: BTreeMap<&'a OsStr, &'a OsStr>,
     own: OwnVariables<'a>,
-) -> BTreeMap<Cow<'a, OsStr>, Cow<'a, OsStr>> {
-    let inherited = inherited.into_iter().map(|(name, value)| (name.into(), Some(value.into())));
-    let all: OwnVariables<'a> = inherited.chain(own).collect();
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+) -> impl Iterator<Item = (Cow<'a, OsStr>, Cow<'a, OsStr>)> {
+    let mut all = OwnVariables::new();
+    all.extend(inherited.into_iter().map(|(name, value)| (name.into(), Some(value.into()))));
+    all.extend(own);
+    all.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// The URL for children: that of the first unix server, else of the last inet one.
@@ -73,9 +78,8 @@ mod tests {
         ProcessSpec { name: "p".into(), group: "g".into(), ..ProcessSpec::default() }
     }
 
-    fn text(environment: BTreeMap<Cow<'_, OsStr>, Cow<'_, OsStr>>) -> String {
-        let entries = environment.into_iter();
-        let entries = entries.map(|(name, value)| format!("{}={}", name.display(), value.display()));
+    fn text<'v>(environment: impl Iterator<Item = (Cow<'v, OsStr>, Cow<'v, OsStr>)>) -> String {
+        let entries = environment.map(|(name, value)| format!("{}={}", name.display(), value.display()));
         entries.collect::<Vec<_>>().join(" ")
     }
 

@@ -1,7 +1,6 @@
 //! AUTO logs: files in `childlogdir` that we name, created when a program is first started and removed by the next
 //! start of the supervisor.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -99,9 +98,11 @@ pub fn clean_auto_logs(daemon: &DaemonSettings) -> Vec<String> {
     let Ok(entries) = fs::read_dir(&daemon.child_log_dir) else {
         return vec!["Could not clear childlog dir".to_owned()];
     };
-    let names: BTreeSet<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    let old = names.iter().filter(|name| is_auto_log(name, &daemon.identifier));
-    old.map(|name| daemon.child_log_dir.join(name))
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut old: Vec<_> = names.filter(|name| is_auto_log(name, &daemon.identifier)).collect();
+    old.sort_unstable();
+    old.iter()
+        .map(|name| daemon.child_log_dir.join(name))
         .filter(|path| fs::remove_file(path).is_err())
         .map(|path| format!("Failed to clean up {}", quote(&path.display().to_string())))
         .collect()
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let mut seed = 7;
-        let names: BTreeSet<_> = (0..1000).map(|_| unique(&mut seed)).collect();
+        let names: std::collections::BTreeSet<_> = (0..1000).map(|_| unique(&mut seed)).collect();
         assert!(names.len() > 990);
         assert!(names.iter().all(|name| is_auto_log(&format!("x-stdout---s-{name}.log"), "s")));
     }

@@ -238,10 +238,10 @@ fn own_line(form: &OwnForm, now: Now, level: LogLevel, text: &str) -> Vec<u8> {
 fn standard_outputs() -> BTreeMap<DestinationId, BufferedOutput> {
     let stdout = Output::inherited(io::stdout().as_fd()).ok();
     let stderr = Output::inherited(io::stderr().as_fd()).ok();
-    [(STDOUT, "standard output", stdout), (STDERR, "standard error", stderr)]
-        .into_iter()
-        .map(|(id, name, output)| (id, BufferedOutput::new(name, output, None)))
-        .collect()
+    let mut all = BTreeMap::new();
+    all.insert(STDOUT, BufferedOutput::new("standard output", stdout, None));
+    all.insert(STDERR, BufferedOutput::new("standard error", stderr, None));
+    all
 }
 
 #[cfg(test)]

@@ -90,7 +90,10 @@ pub(super) fn try_sockets<'a>(
     names: &mut HostNames,
 ) -> Result<(), String> {
     let others = sockets.filter(|spec| !ours.iter().any(|our| conflict(our, &spec.address)));
-    let each: BTreeMap<String, _> = others.map(|spec| (spec.url(), spec)).collect();
+    let mut each = BTreeMap::new();
+    for spec in others {
+        each.insert(spec.url(), spec);
+    }
     let tried = each.into_values().map(|spec| open(spec, names).map_err(|error| refusal(spec, &error)));
     let errors: Vec<_> = tried.filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }

@@ -4,7 +4,7 @@
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
 //! prerequisite are looked at when a fact that they depend on has changed. So the cost is linear in what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -305,9 +305,11 @@ impl Conditions {
     pub(super) fn dependents(&self, id: ProcessId) -> impl Iterator<Item = ProcessId> {
         let memberships = self.nodes.get(&id).map_or(&[][..], |node| self.graph.memberships(*node));
         let prerequisites = memberships.iter().map(|prerequisite| &self.graph.prerequisites()[*prerequisite]);
-        let nodes: BTreeSet<_> =
-            prerequisites.flat_map(|it| &it.dependents).take(DEPENDENTS_SHOWN_MAX).collect();
-        nodes.into_iter().map(|node| self.ids[*node])
+        let nodes = prerequisites.flat_map(|it| &it.dependents).copied();
+        let mut nodes: Vec<usize> = nodes.take(DEPENDENTS_SHOWN_MAX).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.into_iter().map(|node| self.ids[node])
     }
 
     /// Whether the stop of a process has to wait for direct or indirect dependents that are going down.

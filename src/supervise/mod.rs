@@ -432,7 +432,7 @@ impl Supervisor {
     /// name; one that is removed and added again is the youngest.
     fn by_priority(&self) -> Vec<ProcessId> {
         let mut groups: Vec<&Group> = self.groups.iter().collect();
-        groups.sort_by_key(|group| group.priority);
+        groups.sort_by_cached_key(|group| group.priority);
         groups.into_iter().flat_map(|group| self.members_by_priority(group)).collect()
     }
 
@@ -444,7 +444,7 @@ impl Supervisor {
 
     /// Sorted by their own priorities; processes of equal priority keep their order.
     fn sort_by_priority(&self, members: &mut [ProcessId]) {
-        members.sort_by_key(|id| self.process(*id).map_or(0, |process| process.spec.priority));
+        members.sort_by_cached_key(|id| self.process(*id).map_or(0, |process| process.spec.priority));
     }
 
     fn process(&self, process: ProcessId) -> Option<&Process> {

@@ -53,7 +53,11 @@ impl Supervisor {
     /// The protocol state of each listener that was started.
     pub(super) fn listener_states(&self) -> BTreeMap<ProcessId, ListenerState> {
         let pools = self.groups_with_pools().filter_map(|group| group.pool.as_deref());
-        pools.flat_map(Pool::states).collect()
+        let mut states = BTreeMap::new();
+        for (process, state) in pools.flat_map(Pool::states) {
+            states.insert(process, state);
+        }
+        states
     }
 
     fn groups_with_pools(&self) -> impl Iterator<Item = &Group> {

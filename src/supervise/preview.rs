@@ -37,8 +37,10 @@ impl Supervisor {
     }
 
     fn difference(&self, group: &Group, spec: &GroupSpec) -> GroupDifference {
-        let by_name: BTreeMap<&str, &Process> =
-            self.members_of(group).map(|process| (&*process.spec.name, process)).collect();
+        let mut by_name = BTreeMap::new();
+        for process in self.members_of(group) {
+            by_name.insert(process.spec.name.as_str(), process);
+        }
         let is_other_kind = group.kind != spec.kind;
         let present = spec.processes.iter().filter_map(|new| match by_name.get(&*new.name) {
             None => Some(added(new)),

@@ -64,7 +64,7 @@ pub fn parse(bytes: &[u8], file: usize, document: &mut Document) -> Result<(), T
     }
     let numbered = |error| (lines.number(start(error, text)), error);
     let mut bad: Vec<(usize, &toml::de::Error)> = errors.iter().map(numbered).collect();
-    bad.sort_by_key(|(number, _)| *number);
+    bad.sort_by_cached_key(|(number, _)| *number);
     bad.dedup_by_key(|(number, _)| *number);
     bad.truncate(BAD_LINES_MAX);
     let bad = bad.into_iter().map(|(number, error)| bad_line(number, error, text)).collect();

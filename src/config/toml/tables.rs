@@ -151,10 +151,10 @@ impl Layout<'_> {
     }
 
     fn add_sections(mut self) {
-        self.sections.sort_by_key(|section| section.start);
+        self.sections.sort_by_cached_key(|section| section.start);
         for OpenedSection { name, start, mut entries } in std::mem::take(&mut self.sections) {
             let header = self.document.open(&name, self.place(start));
-            entries.sort_by_key(|(start, _)| *start);
+            entries.sort_by_cached_key(|(start, _)| *start);
             for (_, entry) in entries {
                 self.document.section_mut(header).push(entry);
             }

@@ -168,7 +168,7 @@ fn pairs(table: &DeTable<'_>, context: &ValueContext<'_>) -> Result<Written, Wro
         };
         found.push((start, (name.to_string(), text)));
     }
-    found.sort_unstable_by_key(|(start, _)| *start);
+    found.sort_by_cached_key(|(start, _)| *start);
     Ok(Written::Pairs(found.into_iter().map(|(_, pair)| pair).collect()))
 }
 

@@ -1,5 +1,7 @@
 //! Limits of resources, priorities, CPUs and capabilities.
 
+use std::collections::BTreeSet;
+
 use super::super::ini::trim;
 use super::super::options::nearest;
 use super::BadValue;
@@ -135,7 +137,7 @@ fn io_priority(text: &str) -> Result<IoPriority, BadValue> {
 /// `0-3,7`, in ascending order.
 pub(crate) fn cpus(text: &str) -> Result<Vec<u16>, String> {
     let number = |text: &str| u16::try_from(integer(text).ok()?).ok().filter(|cpu| *cpu <= CPU_MAX);
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     for item in text.split(',') {
         let range = match item.split_once('-') {
             Some((first, last)) => number(first).zip(number(last)),
@@ -149,9 +151,7 @@ pub(crate) fn cpus(text: &str) -> Result<Vec<u16>, String> {
         };
         found.extend(first..=last);
     }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
 fn capability(set: &mut CapabilityNames, name: &str) -> Result<(), BadValue> {

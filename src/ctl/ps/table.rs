@@ -75,7 +75,7 @@ impl SortKey {
 }
 
 /// The position of a process in the order of trouble: the smaller, the worse.
-pub(in super::super) fn severity(row: &ProcessRow) -> u8 {
+pub(in super::super) fn severity(row: &ProcessRow) -> usize {
     use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};
     let is_unhealthy = row.health.as_ref().is_some_and(|health| health.status == HealthStatus::Unhealthy);
     match row.state {

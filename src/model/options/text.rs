@@ -140,8 +140,8 @@ fn variables(environment: &Environment, other: &Environment) -> Option<String> {
     fn value<'e>(of: &'e Environment, name: &str) -> Option<&'e str> {
         of.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
-    let differs = |name: &&String| value(environment, name) != value(other, name);
-    let mut names: Vec<&String> = environment.iter().map(|(name, _)| name).filter(differs).collect();
+    let differs = |name: &&str| value(environment, name) != value(other, name);
+    let mut names: Vec<&str> = environment.iter().map(|(name, _)| name.as_str()).filter(differs).collect();
     names.sort_unstable();
     names.dedup();
     let texts: Vec<String> = names.iter().map(|name| format!("{name}=...")).collect();

@@ -105,10 +105,11 @@ impl Operations {
 
     /// Makes the operation wait for these from now on.
     fn begin_step(&mut self, id: OperationId, mut operation: Operation, rows: Vec<Row>) {
-        for row in &rows {
+        operation.awaited.clear();
+        for (at, row) in rows.into_iter().enumerate() {
             self.by_process.entry(row.process).or_default().push(id);
+            operation.awaited.insert(row.process, (at, row));
         }
-        operation.awaited = rows.into_iter().enumerate().map(|(at, row)| (row.process, (at, row))).collect();
         self.deadlines.extend(operation.deadline().map(|at| (at, id)));
         self.open.insert(id, operation);
     }

@@ -46,7 +46,10 @@ pub(super) struct Update {
 
 impl Update {
     fn of(group: &Group, members: &[&Process], spec: GroupSpec) -> Self {
-        let by_name: BTreeMap<_, _> = members.iter().map(|it| (it.spec.name.as_str(), *it)).collect();
+        let mut by_name = BTreeMap::new();
+        for process in members {
+            by_name.insert(process.spec.name.as_str(), *process);
+        }
         let fate = |new: &Arc<ProcessSpec>| match by_name.get(new.name.as_str()) {
             None => Fate::Added,
             Some(old) if group.kind != spec.kind => Fate::Replaced(old.id),
