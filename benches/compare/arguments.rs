@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Measure only this participant beside the floor: sv, sv --, supervisord, runit, s6, dinit, nitro, pitchfork, tini, dumb-init, catatonit (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub(crate) peer: Vec<String>,
-    /// Fewer rounds and smaller amounts: for a look, not for a figure
+    /// Fewer rounds and smaller amounts: for a quick look, not for publication
     #[arg(long)]
     pub(crate) quick: bool,
     /// Compare ratios to the floor with those in benches/ratios.txt, and fail if one is 20 % higher in three tries

@@ -26,13 +26,13 @@ impl Beacon {
         let path = dir.join("beacon.fifo");
         let script = dir.join("beacon");
         let fifo = fifo(&path)?;
-        // The shell replaces itself, so the process that spoke is the one that stays.
+        // The shell replaces itself, so the process that has reported is the one that stays.
         fs::write(&script, format!("#!/bin/sh\necho $$ >{}\nexec sleep 100000\n", path.display()))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
         Ok(Beacon { fifo, path, script, rest: String::new() })
     }
 
-    /// The program to run: it announces itself and stays.
+    /// The program to run: it reports and stays.
     pub(crate) fn script(&self) -> &Path {
         &self.script
     }
@@ -75,7 +75,7 @@ impl Beacon {
     }
 }
 
-/// A FIFO, open for reading and writing: so neither end's absence is ever seen by the other.
+/// A FIFO, open for reading and writing: so neither side sees that the other is absent.
 pub(crate) fn fifo(path: &Path) -> Outcome<File> {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
     let nonblock = OFlags::NONBLOCK.bits().try_into()?;

@@ -1,4 +1,4 @@
-//! The program that the log subject runs: says when it begins, writes lines as fast as they are taken, stays.
+//! The program that the log subject runs: reports when it begins, writes lines as fast as they are read, and stays.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -37,7 +37,7 @@ pub(crate) fn process_name() -> Outcome<String> {
     Ok(name.chars().take(15).collect())
 }
 
-/// Is that program, when this process was started as it.
+/// Runs that program if this process was started as it.
 pub(crate) fn run_when_asked() -> Option<Outcome<()>> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {

@@ -30,7 +30,7 @@ use clap::Parser;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // The child whose output the log subject weighs is this very program.
+    // The child whose output the log subject measures is this program itself.
     if let Some(outcome) = chat::run_when_asked() {
         return report(outcome);
     }

@@ -1,4 +1,4 @@
-//! Who takes part, how each is given the same services, and how each is started, asked and stopped.
+//! The participants: how each gets the same services, and how it is started, queried and stopped.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -131,7 +131,7 @@ fn find(kind: Kind) -> Result<Vec<PathBuf>, String> {
     kind.programs().iter().map(find_one).collect()
 }
 
-/// The static release binary, and no other: a binary for debugging would be measured in vain.
+/// The static release binary, as figures of a debug build mean nothing.
 fn ourselves() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("SV_STATIC_BIN").filter(|path| !path.is_empty()) {
         let shown = PathBuf::from(&path).display().to_string();
@@ -161,7 +161,7 @@ fn executable(path: PathBuf) -> Option<PathBuf> {
 /// A log is rotated at this size, which is Supervisor's default.
 const LOG_BYTES_MAX: u64 = 50 << 20;
 
-/// So many rotated ones are kept where a number has to be said: more than any subject fills.
+/// The number of rotated files that are kept where one is required: more than any subject fills.
 const LOG_BACKUPS: u32 = 30;
 
 /// How much was written to this folder for a log, rotated or not.
@@ -211,7 +211,7 @@ pub(crate) enum Seat {
     PidOne,
 }
 
-/// A supervisor at work; it and all below it die with this.
+/// A running supervisor. Dropping this kills it with all of its descendants.
 pub(crate) struct Running<'a> {
     peer: &'a Peer,
     child: Child,
@@ -221,7 +221,7 @@ pub(crate) struct Running<'a> {
 }
 
 impl Peer {
-    /// Writes the services down in this supervisor's own way, in this empty folder, and gives the command.
+    /// Writes the configuration of the services for this supervisor into an empty folder, and returns its command.
     pub(crate) fn command(&self, dir: &Path, services: &[Service]) -> Outcome<Vec<String>> {
         let supervisor = self.programs[0].display().to_string();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -396,7 +396,7 @@ impl Peer {
 pub(crate) enum Ask {
     Status,
     StopAll,
-    /// The cheapest question.
+    /// The cheapest request.
     Pid,
 }
 
@@ -448,7 +448,7 @@ impl Running<'_> {
         Err(self.failure(&format!("{} of {count} services run", self.services(service).len())))
     }
 
-    /// An error with what the supervisor had to say.
+    /// An error with what the supervisor has printed.
     pub(crate) fn failure(&self, what: &str) -> Box<dyn std::error::Error> {
         let read = |name| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
         let said = read("stderr") + &read("supervisord.log");

@@ -28,7 +28,7 @@ pub(crate) fn memory(pids: &[u32]) -> Memory {
     sum
 }
 
-/// How often these processes were put on or taken off a processor.
+/// The context switches of these processes.
 pub(crate) fn context_switches(pids: &[u32]) -> f64 {
     let of = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -51,7 +51,7 @@ fn field(text: &str, name: &str) -> f64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0.0)
 }
 
-/// What is known of a process at a glance.
+/// The basic facts about a process.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -109,7 +109,7 @@ pub(crate) fn exists(pid: u32) -> bool {
     raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
-/// Sends a signal; a process that is gone is no failure.
+/// Sends a signal; a process that is gone is not an error.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = raw(pid) {
         _ = kill_process(pid, signal);
@@ -132,7 +132,7 @@ pub(crate) fn kill_descendants() {
         for process in below.iter().filter(|process| !process.zombie) {
             signal(process.pid, Signal::KILL);
         }
-        // Ours by birth or by adoption: this process is a subreaper.
+        // Our children, started or adopted: this process is a subreaper.
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
         thread::sleep(Duration::from_millis(2));
     }

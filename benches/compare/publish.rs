@@ -114,7 +114,7 @@ fn readme_table(tables: &[Table]) -> Option<String> {
     Some(text)
 }
 
-/// One sentence about the machine and one about who took part.
+/// One sentence about the machine and one about the participants.
 fn machine(peers: &[Peer]) -> Outcome<String> {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -1,7 +1,7 @@
 //! Guards the ratios to the floor: a change that makes us slower fails, on whatever machine.
 //!
 //! Each subject has two sides: the floor, and the same work by `sv`. What counts is the CPU time of all processes of a side, as the
-//! kernel accounts it when they are reaped: on a busy machine, time on the clock says more about the others. The sides are
+//! kernel accounts it when they are reaped: on a busy machine, elapsed time depends more on other processes. The sides are
 //! measured in alternation, and the best of the rounds counts, since other activity only ever adds time. A ratio is a
 //! regression if it exceeds the recorded one by more than [`TOLERANCE`] in each of [`TRIES`] tries.
 

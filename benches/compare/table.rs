@@ -120,7 +120,7 @@ fn cell(figure: Option<f64>, base: Option<f64>) -> String {
     }
 }
 
-/// About three digits that count.
+/// About three significant digits.
 pub(crate) fn rounded(figure: f64) -> String {
     match figure {
         0.0 => "0".to_owned(),
@@ -156,7 +156,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The middle one; of an even number the mean of the two in the middle.
+/// The median; of an even number the mean of the two in the middle.
 pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;

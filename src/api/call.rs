@@ -152,7 +152,7 @@ impl ApiCall {
             Route::Update => ApiPurpose::Update(UpdateCall::of(query)),
             Route::Shutdown => ApiPurpose::End(Command::Shutdown),
             Route::Restart => ApiPurpose::End(Command::Restart),
-            Route::Log(log) => ApiPurpose::ReadLog(log, log::reading(query)?),
+            Route::Log(log) => ApiPurpose::ReadLog(log, log::range(query)?),
             Route::Events => ApiPurpose::ListEvents {
                 after: query.number("after")?.unwrap_or(0),
                 limit: usize::try_from(query.number("limit")?.unwrap_or(EVENTS_DEFAULT))
@@ -199,7 +199,7 @@ impl ApiCall {
             (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
             (ApiPurpose::Update(update), asked) => update.command(asked),
             (ApiPurpose::End(command), 0) => Some(command.clone()),
-            (ApiPurpose::ReadLog(log, reading), 0) => Some(Command::ReadLog(log.clone(), *reading)),
+            (ApiPurpose::ReadLog(log, range), 0) => Some(Command::ReadLog(log.clone(), *range)),
             (ApiPurpose::ListEvents { after, limit, .. }, 0) => {
                 Some(Command::GetEvents { after: *after, limit: *limit })
             }

@@ -16,7 +16,7 @@ const BYTES_DEFAULT: u64 = 16 * 1024;
 pub const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The part of a log that is asked for.
-pub(super) fn reading(query: &Query) -> Result<LogRange, ApiError> {
+pub(super) fn range(query: &Query) -> Result<LogRange, ApiError> {
     let offset = query.number("offset")?;
     let length = match offset {
         Some(_) => query.exclude("bytes", "offset").and_then(|()| query.number("length")),

@@ -161,8 +161,8 @@ mod tests {
         for (query, offset) in
             [("?bytes=9007199254740991", None), ("?offset=5&length=9007199254740991", Some(5))]
         {
-            let reading = LogRange::Piece { offset, length: LOG_BYTES_MAX };
-            assert_eq!(first_command(&format!("/log{query}")), Command::ReadLog(LogOf::Supervisor, reading));
+            let range = LogRange::Piece { offset, length: LOG_BYTES_MAX };
+            assert_eq!(first_command(&format!("/log{query}")), Command::ReadLog(LogOf::Supervisor, range));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Processes that are waited for under one name and condition form a [`Prerequisite`]: a program with a thousand
 //! processes that depends on another with a thousand has one prerequisite, not a million edges. So everything here is
-//! linear in what the configuration says.
+//! linear in the size of the configuration.
 //!
 //! Nodes are positions in the list of processes that the graph is made of.
 

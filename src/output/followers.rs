@@ -6,8 +6,8 @@
 //! that it follows ([`Followers::written`]), and the file is not looked at in between. What others do to the file
 //! (`logrotate`) is noticed with the next line that we write.
 //!
-//! Of a stream that does not go to a file, the ring is the buffer. A client that is too slow for it learns how many
-//! bytes it has missed.
+//! Of a stream that does not go to a file, the ring is the buffer. A client that is too slow for it gets the number of
+//! bytes that it has missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

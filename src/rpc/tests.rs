@@ -19,8 +19,8 @@ fn tail(offset: i64, length: i64) -> LogRange {
     LogRange::Tail { offset, length }
 }
 
-fn log_of(channel: Channel, reading: LogRange) -> Command {
-    Command::ReadLog(LogOf::Process(Namespec::split("g:a"), channel), reading)
+fn log_of(channel: Channel, range: LogRange) -> Command {
+    Command::ReadLog(LogOf::Process(Namespec::split("g:a"), channel), range)
 }
 
 fn ask_supervisor(method: &str, params: &[Value]) -> Result<Asked, Fault> {

@@ -84,9 +84,9 @@ impl Shell {
                 let outcome = self.read_settings_for(&purpose);
                 return Some(Input::SettingsRead { purpose, outcome });
             }
-            Effect::ReadLog { ticket, of, reading } => {
+            Effect::ReadLog { ticket, of, range } => {
                 self.flush_activity();
-                return Some(Input::LogRead { ticket, outcome: self.read_log(of, reading) });
+                return Some(Input::LogRead { ticket, outcome: self.read_log(of, range) });
             }
             Effect::ClearLog { ticket } => return Some(Input::LogRead { ticket, outcome: self.clear_log() }),
             Effect::ClearLogs { process } => {

@@ -14,20 +14,16 @@ use crate::sys::files::open_to_read;
 
 impl Shell {
     /// The answer to a request for a part of a log; without a target, of our own.
-    pub(super) fn read_log(
-        &self,
-        of: Option<(ProcessId, Channel)>,
-        reading: LogRange,
-    ) -> Result<Reply, Fault> {
+    pub(super) fn read_log(&self, of: Option<(ProcessId, Channel)>, range: LogRange) -> Result<Reply, Fault> {
         let id = of.map_or(OWN_LOG, |(process, channel)| StreamId { process, channel });
         if let Some(ring) = self.output.ring(id) {
-            return read_ring(ring, reading);
+            return read_ring(ring, range);
         }
         let path = match of {
             None => self.settings.daemon.log_file.clone(),
             Some((process, channel)) => self.log_path(process, channel),
         };
-        match (existing(path), reading) {
+        match (existing(path), range) {
             (Ok(path), LogRange::Range { offset, length }) => read_range(&path, offset, length),
             (Ok(path), LogRange::Piece { offset, length }) => read_piece(&path, offset, length),
             (Err(fault), LogRange::Range { .. } | LogRange::Piece { .. }) => Err(fault),
@@ -82,10 +78,10 @@ fn existing(path: Option<PathBuf>) -> Result<PathBuf, Fault> {
 }
 
 /// COMPAT: Supervisor can only read regular files; here the last bytes of other logs are kept.
-fn read_ring(ring: &Ring, reading: LogRange) -> Result<Reply, Fault> {
+fn read_ring(ring: &Ring, range: LogRange) -> Result<Reply, Fault> {
     let size = ring.size();
     let text = |window| String::from_utf8_lossy(&ring.read(window)).into_owned();
-    match reading {
+    match range {
         LogRange::Range { offset, length } => {
             let window = read_window(size, offset, length);
             window.map(text).map(Reply::Text).ok_or_else(|| Fault::bare(FaultCode::BadArguments))

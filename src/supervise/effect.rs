@@ -125,7 +125,7 @@ pub enum Effect {
         /// Whose log; `None` is the supervisor's own.
         of: Option<(ProcessId, Channel)>,
         /// Which bytes.
-        reading: LogRange,
+        range: LogRange,
     },
     /// Empty the supervisor's own log; answer with [`Input::LogRead`].
     ClearLog {

@@ -6,9 +6,9 @@ use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{Channel, Fault, LogOf, LogRange, Namespec, ProcessId, Reply, Ticket};
 
 impl Supervisor {
-    pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, reading: LogRange, out: &mut Effects) {
+    pub(super) fn read_log(&self, ticket: Ticket, log: LogOf, range: LogRange, out: &mut Effects) {
         match self.owner(&log) {
-            Ok(of) => out.push(Effect::ReadLog { ticket, of, reading }),
+            Ok(of) => out.push(Effect::ReadLog { ticket, of, range }),
             Err(fault) => out.reply(ticket, Err(fault)),
         }
     }

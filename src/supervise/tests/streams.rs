@@ -6,8 +6,8 @@ use super::*;
 fn logs_are_read_and_cleared_by_name() {
     let mut scenario = Scenario::of(vec![alone(1, spec("web")), group("g", [spec("a")])]).running();
     let read = |name: &str, channel| {
-        let reading = LogRange::Range { offset: 0, length: 0 };
-        Command::ReadLog(LogOf::Process(Namespec::split(name), channel), reading)
+        let range = LogRange::Range { offset: 0, length: 0 };
+        Command::ReadLog(LogOf::Process(Namespec::split(name), channel), range)
     };
     scenario.ask(read("web", Channel::Stdout));
     scenario.ask(read("web", Channel::Stderr));
