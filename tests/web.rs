@@ -252,6 +252,16 @@ fn every_page_has_the_whole_policy() {
 }
 
 #[test]
+fn the_page_of_a_process_shows_its_memory_without_scripts_too() {
+    let mut sandbox = Sandbox::with_programs(CAT).start();
+    sandbox.wait_state("cat", "RUNNING");
+    let page = request("GET /process.html?processname=cat", "");
+    let page = Peer::unix(&sandbox).gets(page, "HTTP/1.1 200 OK");
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains("<p>Memory: ") && page.contains("iB</p>"), "{page}");
+}
+
+#[test]
 fn pages_of_other_sites_change_nothing() {
     let port = free_port();
     let config = format!("{HEAD}[inet_http_server]\nport=127.0.0.1:{port}\n{CAT}");

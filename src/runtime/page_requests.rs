@@ -183,7 +183,11 @@ impl Shell {
         let Some(Waiting { visit, principal, newest_event, .. }) = removed else { return };
         let grant = principal.grant();
         match visit {
-            Visit::Page(page) => self.respond(token, page.into_response(self.now.wall, grant)),
+            Visit::Page(page) => {
+                self.usage.forget_stale(self.now.mono);
+                let usage = page.measured_pid().and_then(|pid| self.usage.usage(pid, self.now.mono));
+                self.respond(token, page.into_response(self.now.wall, grant, usage));
+            }
             Visit::Api(call) => match call.outcome(&self.facts(grant, newest_event)) {
                 ApiOutcome::Response(response) => self.respond(token, response),
                 ApiOutcome::Launch(spec) => {

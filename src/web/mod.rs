@@ -23,7 +23,7 @@ mod process_page;
 mod tests;
 
 use crate::http::{Request, Response, Sender, form_fields, is_browser, percent_encode};
-use crate::model::{Command, Fault, FaultCode, Grant, Namespec, Reply, Wall};
+use crate::model::{Command, Fault, FaultCode, Grant, Namespec, Pid, ProcessUsage, Reply, Wall};
 
 use action::{PageAction, Progress};
 use pages::Tail;
@@ -155,9 +155,20 @@ impl PageRequest {
         matches!(self.purpose, PagePurpose::Act(PageAction::RestartAll | PageAction::Restart(_)))
     }
 
-    /// The response to a client, with the links to what it may do.
+    /// The process whose use of memory the page shows; `None` for other pages, and if it does not run.
     #[must_use]
-    pub fn into_response(self, wall: Wall, grant: Grant) -> Response {
+    pub fn measured_pid(&self) -> Option<Pid> {
+        match (&self.purpose, &self.progress.last) {
+            (PagePurpose::ShowProcess(_), Some(Ok(Reply::Details(details)))) => {
+                Some(Pid(details.info.pid)).filter(|pid| pid.0 > 0)
+            }
+            _ => None,
+        }
+    }
+
+    /// The response to a client, with the links to what it may do, and what [`PageRequest::measured_pid`] uses.
+    #[must_use]
+    pub fn into_response(self, wall: Wall, grant: Grant, usage: Option<ProcessUsage>) -> Response {
         let Self { purpose, progress } = self;
         if let Some(Err(fault)) = &progress.last
             && fault.code == FaultCode::Forbidden
@@ -171,7 +182,7 @@ impl PageRequest {
             },
             PagePurpose::ShowTail(tail) => tail.page(progress.asked, progress.last),
             PagePurpose::ShowProcess(name) => match progress.last {
-                Some(Ok(Reply::Details(details))) => process_page::page(&details, grant),
+                Some(Ok(Reply::Details(details))) => process_page::page(&details, usage, grant),
                 Some(Err(fault)) if fault.code == FaultCode::BadName => process_page::unknown(&name),
                 _ => pages::stopping(None),
             },

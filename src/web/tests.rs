@@ -1,5 +1,7 @@
 //! Tests: requests in, pages and commands out.
 
+use std::time::Duration;
+
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
@@ -57,7 +59,9 @@ fn run(line: &str, outcomes: &[Result<Reply, Fault>]) -> (Vec<Command>, String) 
         page_request.answered(outcomes.next().unwrap().clone());
     }
     assert_eq!(outcomes.next(), None, "{line}");
-    (commands, text(&page_request.into_response(WALL, Grant::default())))
+    let usage = |_| ProcessUsage { cpu: Duration::ZERO, resident_bytes: 3_600_000 };
+    let usage = page_request.measured_pid().map(usage);
+    (commands, text(&page_request.into_response(WALL, Grant::default(), usage)))
 }
 
 /// The message in the redirect of a response.
@@ -375,7 +379,7 @@ fn a_message_fits_in_a_url() {
     let Answer::Later(mut page_request) = asked(&posted) else { panic!("a stop has to be asked for") };
     page_request.next();
     page_request.answered(fault(FaultCode::BadName));
-    let listed = message(&text(&page_request.into_response(WALL, Grant::default())));
+    let listed = message(&text(&page_request.into_response(WALL, Grant::default(), None)));
     assert!(listed.starts_with("No such process named \u{6f22}\u{6f22}") && listed.ends_with('\u{6f22}'));
     assert!((MESSAGE_BYTES_MAX - 2..=MESSAGE_BYTES_MAX).contains(&listed.len()), "{}", listed.len());
 }
@@ -551,9 +555,9 @@ fn the_page_of_a_process_shows_its_state_configuration_and_history() {
         exit: None,
         reason: "<gave up>".into(),
     };
-    let info = ProcessInfo { hint: Some("try 'x'".into()), ..info("g", "<w>", ProcessState::Fatal) };
+    let failed = ProcessInfo { hint: Some("try 'x'".into()), ..info("g", "<w>", ProcessState::Fatal) };
     let spec = ProcessSpec { command: "/bin/<w> --x".to_owned(), ..ProcessSpec::default() };
-    let details = ProcessDetails { info, spec: spec.into(), history: vec![transition] };
+    let details = ProcessDetails { info: failed, spec: spec.into(), history: vec![transition] };
     let outcomes = [Ok(Reply::Details(Box::new(details)))];
     let (commands, page) = run("GET /process.html?processname=g:%3Cw%3E", &outcomes);
     assert_eq!(commands, [Command::GetProcessDetails(Namespec::split("g:<w>"))]);
@@ -569,6 +573,11 @@ fn the_page_of_a_process_shows_its_state_configuration_and_history() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
+    assert!(!page.contains("Memory"), "{page}");
+    let running = ProcessInfo { pid: 12, ..info("g", "w", ProcessState::Running) };
+    let details = ProcessDetails { info: running, spec: ProcessSpec::default().into(), history: Vec::new() };
+    let (_, page) = run("GET /process.html?processname=g:w", &[Ok(Reply::Details(Box::new(details)))]);
+    assert!(page.contains("<p>Memory: 3.4 MiB</p>"), "{page}");
     let (_, page) = run("GET /process.html?processname=%3Cb%3E", &[fault(FaultCode::BadName)]);
     assert!(page.starts_with("HTTP/1.1 404 Not Found\r\n"), "{page}");
     assert!(page.contains("No such process named &lt;b&gt;"), "{page}");
