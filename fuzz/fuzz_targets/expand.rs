@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sv::config::expand::{EXPANDED_BYTES_MAX, ExpandError, Names, NameValue, expand};
+use sv::config::expand::{EXPANDED_BYTES_MAX, ExpandError, NameValue, Names, expand};
 
 fuzz_target!(|text: &str| {
     let mut parts = text.split('\0');
