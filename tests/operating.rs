@@ -118,12 +118,21 @@ fn ps_makes_one_request() {
     sandbox.replace("supervisord.conf", "[supervisord]\n", "[supervisord]\nloglevel=trace\n");
     let mut sandbox = sandbox.start();
     sandbox.wait_state("web", "RUNNING");
-    let before = sandbox.log().len();
+    // A request is logged only after its reply, so calls before and after show which lines are those of `ps`.
+    const ANSWERED: &str = "supervisor.getPID() returned successfully";
+    let before = sandbox.log().matches(ANSWERED).count();
+    run(&sandbox, &["pid"]);
     let (table, ..) = run(&sandbox, &["ps"]);
     assert_ne!(cells(&table, "web")[7], "-", "{table}");
-    let log = sandbox.log().split_off(before);
-    let requests: Vec<_> = log.lines().filter(|line| line.contains("HTTP") || line.contains("GET")).collect();
-    assert_eq!(requests.len(), 1, "{log}");
+    run(&sandbox, &["pid"]);
+    let log = sandbox.wait("all requests in the log", |sandbox| {
+        let log = sandbox.log();
+        (log.matches(ANSWERED).count() == before + 2).then_some(log)
+    });
+    let between = log.split(ANSWERED).nth(before + 1).unwrap();
+    assert_eq!(between.matches("\"GET ").count(), 1, "{log}");
+    // Those of the second `pid`.
+    assert_eq!(between.matches("method called").count(), 2, "{log}");
 }
 
 #[test]
