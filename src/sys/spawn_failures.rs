@@ -223,9 +223,9 @@ impl Notes {
 
     fn take(&self, pid: Pid) -> Option<SpawnFailure> {
         let (slot, found) = self.find(pid.0)?;
+        slot.store(0, Ordering::Release);
         let errno = errno_of(found);
         let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
-        slot.store(0, Ordering::Release);
         Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
     }
 }
@@ -276,6 +276,9 @@ mod tests {
         notes.leave(pid.0, Step::Exec, Errno::ENOMEM);
         assert!(notes.take_entry(pid).is_none(), "a later step has failed");
         assert!(notes.take(pid).unwrap().is_shortage() && notes.take(pid).is_none());
+        // Nothing has looked whether it has entered its cgroup before it was reaped.
+        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
+        assert!(notes.take(pid).is_none() && notes.take_entry(pid).is_none());
     }
 
     #[test]
