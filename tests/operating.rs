@@ -688,6 +688,25 @@ fn logs_are_shown_of_all_and_searched() {
 }
 
 #[test]
+fn lines_are_shown_as_far_back_as_asked_wherever_a_request_divides_a_character() {
+    const LINES: usize = 300_000;
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:a]\nstartsecs=0\nstdout_logfile=%(here)s/a.log\n\
+         command=/bin/sh -c 'yes \u{e4}\u{e4} | head -n {LINES}; echo last; exec cat'\n"
+    ))
+    .start();
+    sandbox.wait_file("a.log", "last");
+    // The first request of 16 KiB begins within a character, and the log takes several requests of 1 MiB.
+    for wanted in [5_000, LINES + 1] {
+        let (text, err, code) = run(&sandbox, &["logs", &format!("-n{wanted}"), "a"]);
+        assert_eq!((err.as_str(), code), ("", Some(0)));
+        let (lines, last) = text.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!((lines.lines().count() + 1, last), (wanted, "a | last"));
+        assert!(lines.lines().all(|line| line == "a | \u{e4}\u{e4}"));
+    }
+}
+
+#[test]
 fn a_line_that_is_not_complete_is_searched_when_it_is() {
     let mut sandbox = Sandbox::with_programs(
         "[program:a]\nstartsecs=0\nstdout_logfile=%(here)s/a.log\n\

@@ -6,14 +6,11 @@ use super::error::ApiError;
 use super::json;
 use super::query::Query;
 use crate::http::Response;
-use crate::logs::FollowFrom;
+use crate::logs::{FollowFrom, PIECE_BYTES_MAX};
 use crate::model::LogRange;
 
 /// How much is read if nothing else is asked for.
 const BYTES_DEFAULT: u64 = 16 * 1024;
-
-/// The maximum that is read at a time: a client continues from the offset that it gets. Each byte may take six in JSON.
-pub const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The part of a log that is asked for.
 pub(super) fn range(query: &Query) -> Result<LogRange, ApiError> {
@@ -22,7 +19,7 @@ pub(super) fn range(query: &Query) -> Result<LogRange, ApiError> {
         Some(_) => query.exclude("bytes", "offset").and_then(|()| query.number("length")),
         None => query.require("length", "offset").and_then(|()| query.number("bytes")),
     };
-    Ok(LogRange::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT).min(LOG_BYTES_MAX) })
+    Ok(LogRange::Piece { offset, length: length?.unwrap_or(BYTES_DEFAULT).min(PIECE_BYTES_MAX) })
 }
 
 /// Where a client begins to follow a log.

@@ -34,7 +34,6 @@ pub use call::{ApiCall, ApiOutcome, ServerFacts, launch};
 use error::ApiError;
 pub use event::event_frames;
 pub use list::ListReply;
-pub use log::LOG_BYTES_MAX;
 use query::{Query, number};
 pub use resources::{MeasuredProcess, resources};
 use route::Route;
@@ -137,6 +136,7 @@ fn utc(unix_ms: i64) -> String {
 mod tests {
     use super::*;
     use crate::http::Connection;
+    use crate::logs::PIECE_BYTES_MAX;
     use crate::model::{Command, LogOf, LogRange};
 
     fn first_command(target: &str) -> Command {
@@ -161,7 +161,7 @@ mod tests {
         for (query, offset) in
             [("?bytes=9007199254740991", None), ("?offset=5&length=9007199254740991", Some(5))]
         {
-            let range = LogRange::Piece { offset, length: LOG_BYTES_MAX };
+            let range = LogRange::Piece { offset, length: PIECE_BYTES_MAX };
             assert_eq!(first_command(&format!("/log{query}")), Command::ReadLog(LogOf::Supervisor, range));
         }
     }

@@ -146,6 +146,8 @@ pub(super) struct LogText {
     pub(super) text: String,
     /// Where the log continues after it, in bytes.
     pub(super) offset: u64,
+    /// Whether something before it was left out.
+    pub(super) overflow: bool,
 }
 
 /// What a row needs of a process of the JSON API. An event about one has no more than its names.

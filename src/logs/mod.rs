@@ -39,4 +39,4 @@ pub use rotation::{Rotation, RotationStep};
 pub use shape::Shaper;
 pub use syslog::{SYSLOG_TEXT_BYTES_MAX, severity, syslog_message};
 pub use target::{PathTarget, place};
-pub use window::{WINDOW_BYTES_MAX, Window, read_window, tail_window};
+pub use window::{PIECE_BYTES_MAX, WINDOW_BYTES_MAX, Window, read_window, tail_window};

@@ -3,6 +3,9 @@
 /// The maximum number of bytes of a log in one answer. For more a client must send further requests.
 pub const WINDOW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The same for an answer of the JSON API, in which each byte may take six. A client continues from the offset that it gets.
+pub const PIECE_BYTES_MAX: u64 = 1024 * 1024;
+
 /// A range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::answers::{self, LogText, ProcessRow};
+use super::answers::{self, ProcessRow};
 use super::api::process_path;
 use super::exit;
 use super::failure::{CallError, Outcome, fault};
@@ -23,6 +23,7 @@ use super::screen::harmless;
 use super::selection;
 use super::session::Session;
 use super::times;
+use crate::logs::{PIECE_BYTES_MAX, WINDOW_BYTES_MAX};
 use crate::model::Signal;
 use crate::sys::interrupts::HeldInterrupts;
 use crate::xmlrpc::Value;
@@ -30,13 +31,7 @@ use lines::{JournalLines, LineStyle, LogScreen, StreamOverlap};
 use options::JournalOptions;
 
 /// The size of the first request for the end of a log; each further request is eight times larger.
-const WINDOW_BYTES: usize = 16 * 1024;
-
-/// The maximum size of a request, regardless of the number of lines.
-const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// The most that the server reads of a log for one request of the JSON API.
-const PIECE_BYTES_MAX: u64 = 1024 * 1024;
+const WINDOW_BYTES: u64 = 16 * 1024;
 
 /// The time limit for a stream to reach the text that was read: after that, nothing was missed.
 const OVERLAP_TIMEOUT: Duration = Duration::from_millis(500);
@@ -132,14 +127,14 @@ fn show_end(
     source: &mut JournalSource,
     wanted: &JournalOptions,
 ) -> Result<Option<LogEnd>, CallError> {
-    let end = match end_of_log(session, source, wanted) {
-        Ok(text) => text,
+    let (end, is_searched) = match end_of_log(session, source, wanted) {
+        Ok(found) => found,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(None),
         Err(error @ (CallError::Fault(..) | CallError::Rejected(_))) => {
             let (namespec, channel, why) = (&source.namespec, source.channel, error.plain());
             session.warn(harmless(&format!("{namespec}: ERROR (cannot read {channel}: {why})")));
             session.fail(exit::GENERIC);
-            String::new()
+            (String::new(), true)
         }
         Err(other) => return Err(other),
     };
@@ -162,7 +157,7 @@ fn show_end(
         let mut times = lines::timed(&end, true).filter_map(|(at, _)| at);
         times.next().filter(|first| *first > since)
     });
-    if end.len() < WINDOW_BYTES_MAX {
+    if is_searched {
         return Ok(Some(LogEnd { late_start: first }));
     }
     let may_have_more = wanted.pattern.is_some() && shown.len() < wanted.lines;
@@ -193,17 +188,18 @@ fn late_starts_text(late: &[(String, i64)]) -> Option<String> {
     })
 }
 
-/// An end of the log that has this number of lines, if there are that many within bounds.
+/// An end of the log that has this number of lines, if there are that many within bounds, and whether all that was asked for
+/// is within bounds.
 fn end_of_log(
     session: &mut Session,
     source: &JournalSource,
     wanted: &JournalOptions,
-) -> Result<String, CallError> {
+) -> Result<(String, bool), CallError> {
     let mut window = WINDOW_BYTES;
     loop {
-        let text = match last_bytes(session, source, window as u64) {
+        let (text, is_whole) = match last_bytes(session, source, window) {
             Err(CallError::NoApi) => last_bytes_by_xml(session, source, window)?,
-            text => text?,
+            end => end?,
         };
         // The first line may have lost its beginning.
         let included =
@@ -211,22 +207,29 @@ fn end_of_log(
         let is_old_enough = wanted.since.is_some_and(|since| {
             lines::timed(&text, true).find_map(|(at, _)| at).is_some_and(|first| first < since)
         });
-        let has_all = text.len() < window || included > wanted.lines || is_old_enough;
+        let has_all = is_whole || included > wanted.lines || is_old_enough;
         if has_all || window >= WINDOW_BYTES_MAX {
-            return Ok(text);
+            return Ok((text, has_all));
         }
         window = (window * 8).min(WINDOW_BYTES_MAX);
     }
 }
 
-/// The last bytes of a log, this many at most.
-fn last_bytes(session: &mut Session, source: &JournalSource, window: u64) -> Result<String, CallError> {
+/// The last bytes of a log, this many at most, and whether they are all of it: a character that is cut off at either end is
+/// left out, so the length of the text does not show it.
+fn last_bytes(
+    session: &mut Session,
+    source: &JournalSource,
+    window: u64,
+) -> Result<(String, bool), CallError> {
     let log = format!("{}/logs/{}", process_path(&source.namespec), source.channel);
-    let LogText { text, offset: end } = session.log_piece(&format!("{log}?bytes={window}"))?;
     if window <= PIECE_BYTES_MAX {
-        return Ok(text);
+        let piece = session.log_piece(&format!("{log}?bytes={window}"))?;
+        return Ok((piece.text, !piece.overflow));
     }
-    let (mut text, mut offset) = (String::new(), end.saturating_sub(window));
+    let end = session.log_piece(&format!("{log}?bytes=0"))?.offset;
+    let mut offset = end.saturating_sub(window);
+    let (mut text, mut is_whole) = (String::new(), offset == 0);
     while offset < end {
         let piece = session.log_piece(&format!("{log}?offset={offset}&length={}", end - offset))?;
         // It was truncated meanwhile.
@@ -234,24 +237,27 @@ fn last_bytes(session: &mut Session, source: &JournalSource, window: u64) -> Res
             break;
         }
         text.push_str(&piece.text);
+        is_whole &= !piece.overflow;
         offset = piece.offset;
     }
-    Ok(text)
+    Ok((text, is_whole))
 }
 
 /// The same of Supervisor or an older sv. XML has no escape characters: there are others in place of them.
 fn last_bytes_by_xml(
     session: &mut Session,
     source: &JournalSource,
-    window: usize,
-) -> Result<String, CallError> {
+    window: u64,
+) -> Result<(String, bool), CallError> {
     let method = match source.channel {
         "stderr" => "supervisor.readProcessStderrLog",
         _ => "supervisor.readProcessStdoutLog",
     };
     let offset = Value::Int(-i64::try_from(window).unwrap_or(i64::MAX));
     let params = [source.namespec.as_str().into(), offset, Value::Int(0)];
-    answers::plain_text(&session.call(method, &params)?)
+    let text = answers::plain_text(&session.call(method, &params)?)?;
+    let is_whole = (text.len() as u64) < window;
+    Ok((text, is_whole))
 }
 
 /// The times of lines were asked for, and none is known.
