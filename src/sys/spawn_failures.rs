@@ -224,7 +224,8 @@ impl Notes {
     fn take(&self, pid: Pid) -> Option<SpawnFailure> {
         let (slot, found) = self.find(pid.0)?;
         slot.store(0, Ordering::Release);
-        let errno = errno_of(found);
+        // Without an errno it has entered its cgroup, and has executed its program.
+        let errno = Some(errno_of(found)).filter(|errno| *errno != 0)?;
         let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
         Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
     }
