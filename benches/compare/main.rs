@@ -3,7 +3,8 @@
 //! Figures of two machines, or of two days, cannot be compared; ratios of one run can. So every subject
 //! measures all that take part one after the other on the same machine under the same load and prints one
 //! table. The floor is what the kernel itself costs: a loop of `posix_spawn` with pipes for the start of
-//! programs, `cat` from a pipe to a file for logs, `true` for a client.
+//! programs, a process that only waits for its program and starts it again for a restart, `cat` from a pipe to a file for
+//! logs, `true` for a client.
 //!
 //! What is not installed is left out with a line that says so. Nothing outlives the run: this process is a
 //! subreaper, so whatever it started stays below it and is killed in the end.
@@ -11,6 +12,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
 mod arguments;
+mod bare_loop;
 mod beacon;
 mod chat;
 mod peers;
@@ -30,8 +32,8 @@ use clap::Parser;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // The child whose output the log subject measures is this program itself.
-    if let Some(outcome) = chat::run_when_asked() {
+    // The child whose output the log subject measures is this program itself, and so is the loop of the restart subject.
+    if let Some(outcome) = chat::run_when_asked().or_else(bare_loop::run_when_asked) {
         return report(outcome);
     }
     let arguments = Arguments::parse();

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::boot::spawn;
 use super::memory::settle;
 use super::{Run, TIMEOUT, attempt, millis};
 use crate::Outcome;
+use crate::bare_loop;
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
-use crate::proc::signal;
+use crate::proc::{kill_descendants, signal};
 use crate::table::{Table, median};
 
 /// No round begins after so long: who takes a second for each would take minutes.
@@ -28,8 +28,8 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         ),
         &["median ms", "worst ms"],
     );
-    if let Some(figures) = attempt("restart", "floor", || floor(run, rounds * SERVICES)) {
-        table.row("floor: wait, posix_spawn", figures);
+    if let Some(figures) = attempt("restart", "floor", || floor(run, rounds)) {
+        table.row("floor: bare loops", figures);
     }
     for peer in run.supervisors() {
         if let Some(figures) = attempt("restart", peer.kind.name(), || one(run, peer, rounds)) {
@@ -39,20 +39,17 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     Ok(table)
 }
 
-fn floor(run: &Run<'_>, count: usize) -> Outcome<Vec<Option<f64>>> {
+/// Each service has a loop of its own, which is killed first in the end, so that it starts nothing more.
+fn floor(run: &Run<'_>, rounds: usize) -> Outcome<Vec<Option<f64>>> {
     let mut beacon = Beacon::new(&run.folder()?)?;
-    let mut child = spawn(beacon.script())?;
-    beacon.lines(1, TIMEOUT)?;
-    let mut times = Vec::new();
-    for _ in 0..count {
-        let began = Instant::now();
-        signal(child.id(), Signal::KILL);
-        child.wait()?;
-        child = spawn(beacon.script())?;
-        beacon.lines(1, TIMEOUT)?;
-        times.push(millis(began.elapsed()));
+    let mut loops = (0..SERVICES).map(|_| bare_loop::start(beacon.script())).collect::<Outcome<Vec<_>>>()?;
+    let times = beacon.pids(SERVICES, TIMEOUT).and_then(|pids| restarts(&mut beacon, pids, rounds));
+    for bare_loop in &mut loops {
+        bare_loop.kill()?;
+        bare_loop.wait()?;
     }
-    Ok(figures(times))
+    kill_descendants();
+    Ok(figures(times?))
 }
 
 fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
@@ -60,7 +57,12 @@ fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
     let mut beacon = Beacon::new(&dir)?;
     let services = Service::many(SERVICES, &[&beacon.script().display().to_string()], 1);
     let running = peer.start(&dir, &services, Seat::Daemon)?;
-    let mut pids = beacon.pids(SERVICES, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
+    let pids = beacon.pids(SERVICES, TIMEOUT).map_err(|error| running.failure(&error.to_string()))?;
+    Ok(figures(restarts(&mut beacon, pids, rounds)?))
+}
+
+/// Kills each process, and waits until the next one of its service has reported, so many times; milliseconds.
+fn restarts(beacon: &mut Beacon, mut pids: Vec<u32>, rounds: usize) -> Outcome<Vec<f64>> {
     let mut times = Vec::new();
     let began = Instant::now();
     for _ in 0..rounds {
@@ -76,7 +78,7 @@ fn one(run: &Run<'_>, peer: &Peer, rounds: usize) -> Outcome<Vec<Option<f64>>> {
             *pid = next[0];
         }
     }
-    Ok(figures(times))
+    Ok(times)
 }
 
 fn figures(times: Vec<f64>) -> Vec<Option<f64>> {
