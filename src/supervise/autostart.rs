@@ -105,6 +105,10 @@ impl Supervisor {
                 None => break,
             }
         }
+        if self.autostarts.pending.is_empty() {
+            // It held all processes of the configuration.
+            self.autostarts.pending = VecDeque::new();
+        }
     }
 
     /// Creates the AUTO logs of a new process, once.
