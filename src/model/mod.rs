@@ -25,6 +25,7 @@ mod schedule;
 mod settings;
 mod signal;
 mod snapshot;
+mod sorted_map;
 mod spec;
 mod state;
 mod text;
@@ -62,6 +63,7 @@ pub use settings::{
 };
 pub use signal::Signal;
 pub use snapshot::{HealthFacts, LogCounters, ProcessSnapshot, ProcessUsage, SupervisorSnapshot};
+pub use sorted_map::SortedMap;
 pub use spec::{
     AutoRestart, Environment, GroupKind, GroupSpec, HIDDEN, LogForm, LogFormat, LogTarget, ProcessSpec,
     ProgramType, SecretOptions, SocketSpec, StartRetries, StreamSpec, User, UserId,

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use super::ids::FileId;
 use super::logfile::LogFile;
 use super::warning::Warning;
+use crate::model::SortedMap;
 
 /// The log files that have a writer. A file is closed with its last one.
 #[derive(Debug, Default)]
 pub(super) struct LogFiles {
-    by_id: BTreeMap<FileId, SharedFile>,
+    by_id: SortedMap<FileId, Box<SharedFile>>,
     by_path: BTreeMap<PathBuf, FileId>,
     last: u64,
 }
@@ -51,7 +52,7 @@ impl LogFiles {
         let log = LogFile::new(path, file, bytes_max, backups)?;
         self.last += 1;
         let id = FileId(self.last);
-        self.by_id.insert(id, SharedFile { log, writers: 1 });
+        self.by_id.insert(id, Box::new(SharedFile { log, writers: 1 }));
         self.by_path.insert(path.to_owned(), id);
         Ok(id)
     }
@@ -76,7 +77,8 @@ impl LogFiles {
 
     /// Opens all paths again, as after the files were moved away. Returns what went wrong.
     pub(super) fn reopen(&mut self) -> Vec<Warning> {
-        let reopened = self.by_id.values_mut().map(|SharedFile { log, .. }| {
+        let reopened = self.by_id.values_mut().map(|shared| {
+            let log = &mut shared.log;
             let outcome = log.reopen();
             outcome.err().map(|error| log.warning("reopen", &error))
         });

@@ -1,19 +1,18 @@
 //! What is kept of a stream from one run of its process to the next: how much was written to it, and its last output
 //! if that cannot be read back from where it goes. Both outlive the process: its last output is what people ask for.
 
-use std::collections::BTreeMap;
-
 use super::ids::{OWN_LOG, StreamId};
 use crate::logs::Ring;
-use crate::model::{LogCounters, ProcessId};
+use crate::model::{LogCounters, ProcessId, SortedMap};
 
 /// The records of all streams that have any.
 #[derive(Debug, Default)]
-pub(super) struct Records(BTreeMap<StreamId, Box<Record>>);
+pub(super) struct Records(SortedMap<StreamId, Record>);
 
 #[derive(Debug, Default)]
 struct Record {
-    ring: Option<Ring>,
+    /// Boxed, as most streams have none.
+    ring: Option<Box<Ring>>,
     /// Of a process that was started and still exists.
     counters: Option<LogCounters>,
 }
@@ -22,8 +21,8 @@ impl Records {
     /// Keeps this many bytes of a stream from now on; 0 removes its ring.
     pub(super) fn limit_ring(&mut self, id: StreamId, bytes_max: usize) {
         if bytes_max > 0 {
-            let record = self.0.entry(id).or_default();
-            record.ring.get_or_insert_with(|| Ring::new(bytes_max)).limit(bytes_max);
+            let ring = &mut self.0.get_or_insert_default(id).ring;
+            ring.get_or_insert_with(|| Box::new(Ring::new(bytes_max))).limit(bytes_max);
         } else {
             self.remove_ring(id);
         }
@@ -36,11 +35,11 @@ impl Records {
     }
 
     pub(super) fn ring(&self, id: StreamId) -> Option<&Ring> {
-        self.0.get(&id)?.ring.as_ref()
+        self.0.get(&id)?.ring.as_deref()
     }
 
     fn ring_mut(&mut self, id: StreamId) -> Option<&mut Ring> {
-        self.0.get_mut(&id)?.ring.as_mut()
+        self.0.get_mut(&id)?.ring.as_deref_mut()
     }
 
     /// Empties the rings of a process.
@@ -58,7 +57,7 @@ impl Records {
 
     /// Counts what is written to a stream from now on, with what was counted before.
     pub(super) fn begin_counting(&mut self, id: StreamId) {
-        self.0.entry(id).or_default().counters.get_or_insert_default();
+        self.0.get_or_insert_default(id).counters.get_or_insert_default();
     }
 
     /// Counts what was written to a stream. A process that is gone is not counted, although others may still hold its

@@ -1,20 +1,19 @@
 //! All streams that are read, by the token under which each is watched: of live processes, and of dead ones whose
 //! pipes others hold open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::destinations::Destinations;
 use super::held::HeldStreams;
 use super::stream::Stream;
-use crate::model::{Channel, ChildId, Mono, ProcessId};
+use crate::model::{Channel, ChildId, Mono, ProcessId, SortedMap};
 use crate::sys::poller::Poller;
 
 /// All streams.
 #[derive(Debug)]
 pub(super) struct Streams {
-    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
-    by_token: BTreeMap<u64, Box<Stream>>,
-    live: BTreeMap<(ChildId, Channel), u64>,
+    by_token: SortedMap<u64, Box<Stream>>,
+    live: SortedMap<(ChildId, Channel), u64>,
     pub(super) held: HeldStreams,
     /// Whether any stream is not watched.
     has_unwatched: bool,
@@ -26,8 +25,8 @@ impl Streams {
     /// None yet; the bound of held streams follows from how many files may be open.
     pub(super) fn new(open_files_max: u64) -> Self {
         Self {
-            by_token: BTreeMap::new(),
-            live: BTreeMap::new(),
+            by_token: SortedMap::default(),
+            live: SortedMap::default(),
             held: HeldStreams::new(open_files_max),
             has_unwatched: false,
             unfinished: BTreeSet::new(),

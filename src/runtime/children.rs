@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use super::Shell;
 use super::stdin::Stdin;
-use crate::model::{ChildId, Pid, ProcessId};
+use crate::model::{ChildId, Pid, ProcessId, SortedMap};
 use crate::supervise::NotSpawned;
 use crate::sys::groups::{LeaderFd, ProcessGroup};
 use crate::sys::is_shortage;
@@ -14,9 +14,9 @@ use crate::sys::is_shortage;
 /// All children that were not reaped yet, and the groups of reaped ones.
 #[derive(Debug, Default)]
 pub(super) struct Children {
-    by_pid: BTreeMap<Pid, ChildId>,
+    by_pid: SortedMap<Pid, ChildId>,
     /// The standard inputs of live processes.
-    live: BTreeMap<ProcessId, Stdin>,
+    live: SortedMap<ProcessId, Stdin>,
     /// Handles of the groups that are killed as a whole, even if their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::ConditionState;
 use super::history::ProcessHistory;
 use super::process::Process;
-use crate::model::{Mono, ProcessId};
+use crate::model::{Mono, ProcessId, SortedMap};
 
 /// The index entry of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +26,7 @@ pub(super) struct Indexed {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Processes {
-    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
-    all: BTreeMap<ProcessId, Box<Process>>,
+    all: SortedMap<ProcessId, Box<Process>>,
     /// Sorted by group and name.
     by_name: Vec<ProcessId>,
     deadlines: BTreeSet<(Mono, ProcessId)>,
@@ -47,7 +46,7 @@ type ConditionChange = (ProcessId, ConditionState, ConditionState);
 impl Default for Processes {
     fn default() -> Self {
         Self {
-            all: BTreeMap::new(),
+            all: SortedMap::default(),
             by_name: Vec::new(),
             deadlines: BTreeSet::new(),
             pending: BTreeMap::new(),
