@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::action::{self, ActionCall, UpdateCall};
 use super::error::ApiError;
+use super::facts::ServerFacts;
 use super::json;
 use super::list::ListReply;
 use super::process::{self, ProcessFilter};
@@ -18,29 +19,8 @@ use super::{diff, event, graph, log};
 use crate::http::{Request, Response};
 use crate::model::{
     Command, Fault, FaultCode, Grant, LaunchContext, LogOf, LogRange, Namespec, ProcessSpec, Reply, Role,
-    SUPERVISOR_VERSION, SupervisorState, Wall,
+    SUPERVISOR_VERSION,
 };
-
-/// What responses say of the supervisor itself.
-#[derive(Clone, Debug)]
-pub struct ServerFacts {
-    /// What the client may do.
-    pub grant: Grant,
-    /// The time of the response.
-    pub now: Wall,
-    /// The serial of the newest entry of the event log.
-    pub newest_event: u64,
-    /// `identifier`
-    pub identifier: String,
-    /// The machine's name.
-    pub host: String,
-    /// Its own pid.
-    pub pid: u32,
-    /// Its state.
-    pub state: SupervisorState,
-    /// When it was started.
-    pub began: Wall,
-}
 
 /// What a client gets.
 #[derive(Debug)]

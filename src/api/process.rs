@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::call::ServerFacts;
 use super::error::ApiError;
+use super::facts::ServerFacts;
 use super::list::{ListReply, NoHead, encoded};
 use super::query::Query;
 use super::{json, utc};

@@ -15,9 +15,11 @@ use super::words::refuse;
 use crate::launch::search_path;
 use crate::model::LaunchContext;
 use crate::python::split_command;
+use crate::sys::attributes::Attributes;
 use crate::sys::cgroup::join;
 use crate::sys::isolation::{is_complete, own_isolation};
-use crate::sys::spawn::{Attributes, Program, become_program};
+use crate::sys::program::Program;
+use crate::sys::spawn::become_program;
 use crate::sys::spawn_failures::Step;
 use crate::sys::users;
 

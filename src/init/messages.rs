@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::cli::{Face, InitOptions};
+use crate::sys::exec_error::{ExecError, ExecErrorKind};
 use crate::sys::process::own_pid;
-use crate::sys::spawn::{ExecError, ExecErrorKind};
 use crate::sys::stderr;
 
 /// The severity of a message; levels above the verbosity are not printed.

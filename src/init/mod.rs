@@ -24,9 +24,11 @@ use std::path::PathBuf;
 
 use crate::cli::InitOptions;
 use crate::model::{ExitStatus, Pid, Signal};
+use crate::sys::descriptors::Membership;
 use crate::sys::process::{self, Reaped};
+use crate::sys::program::Program;
 use crate::sys::sigwait::Inbox;
-use crate::sys::spawn::{Membership, Program, spawn_in_place};
+use crate::sys::spawn::spawn_in_place;
 use crate::sys::terminal;
 
 use messages::{Level, Messages};

@@ -1,38 +1,15 @@
 //! Encodes metrics as text, in slices, so that the supervisor can do other work in between.
 
-use std::fmt::{Display, Write};
-
+use super::MetricsFormat;
 use super::families::{FAMILIES, Family, MetricType, Samples};
-use super::{Histogram, MetricsFormat};
-use crate::model::{LogCounters, ProcessSnapshot, ProcessUsage, SupervisorSnapshot, Wall};
+use super::samples::{Measurements, ProcessMeasurements, SampleWriter, escape_label};
+use crate::model::ProcessSnapshot;
 
 /// The approximate number of bytes that one slice adds: about half a millisecond.
 const SLICE_BYTES: usize = 64 * 1024;
 
 /// The approximate size of the text about one process.
 const PROCESS_BYTES: usize = 2 * 1024;
-
-/// What is measured of the supervisor.
-#[derive(Clone, Debug)]
-pub struct Measurements {
-    /// Its state and its processes. Each process is moved to [`Exposition::add`].
-    pub supervisor: SupervisorSnapshot,
-    /// When this program started.
-    pub began: Wall,
-    /// How long spawns took.
-    pub spawn_times: Histogram,
-}
-
-/// What is measured of one process.
-#[derive(Clone, Debug)]
-pub struct ProcessMeasurements {
-    /// The process.
-    pub snapshot: ProcessSnapshot,
-    /// What it uses; `None` while it does not run, or if that cannot be read.
-    pub usage: Option<ProcessUsage>,
-    /// Its standard output and its standard error.
-    pub logs: [LogCounters; 2],
-}
 
 /// A process and its labels, which all its samples have.
 #[derive(Debug)]
@@ -96,12 +73,12 @@ impl Exposition {
             }
             self.next = match family.samples {
                 Samples::OfSupervisor(write) => {
-                    write(&self.supervisor, &mut SampleWriter::new(family, "", &mut self.text));
+                    write(&self.supervisor, &mut SampleWriter::new(family.name, "", &mut self.text));
                     (index + 1, 0)
                 }
                 Samples::OfProcess(write) => match self.processes.get(process) {
                     Some(LabelledProcess { measured, labels }) => {
-                        write(measured, &mut SampleWriter::new(family, labels, &mut self.text));
+                        write(measured, &mut SampleWriter::new(family.name, labels, &mut self.text));
                         (index, process + 1)
                     }
                     None => (index + 1, 0),
@@ -144,57 +121,4 @@ fn write_head(family: &Family, format: MetricsFormat, text: &mut String) {
         (MetricsFormat::OpenMetrics, MetricType::Info) => (family.name.trim_end_matches("_info"), "info"),
     };
     text.extend(["# HELP ", name, " ", family.help, "\n# TYPE ", name, " ", kind, "\n"]);
-}
-
-/// Writes the samples of one family, with the labels that all of them have.
-pub(super) struct SampleWriter<'a> {
-    family: &'a Family,
-    labels: &'a str,
-    text: &'a mut String,
-}
-
-impl<'a> SampleWriter<'a> {
-    fn new(family: &'a Family, labels: &'a str, text: &'a mut String) -> Self {
-        Self { family, labels, text }
-    }
-
-    /// A sample without further labels.
-    pub(super) fn plain(&mut self, value: impl Display) {
-        self.sample("", None, &value);
-    }
-
-    /// A sample with another label.
-    pub(super) fn labelled(&mut self, label: (&str, &str), value: impl Display) {
-        self.sample("", Some(label), &value);
-    }
-
-    /// A sample whose name has a suffix.
-    pub(super) fn sample(&mut self, suffix: &str, label: Option<(&str, &str)>, value: &dyn Display) {
-        let separator = if self.labels.is_empty() || label.is_none() { "" } else { "," };
-        self.text.extend([self.family.name, suffix]);
-        if label.is_some() || !self.labels.is_empty() {
-            self.text.extend(["{", self.labels, separator]);
-            if let Some((name, value)) = label {
-                self.text.extend([name, "=\""]);
-                escape_label(value, self.text);
-                self.text.push('"');
-            }
-            self.text.push('}');
-        }
-        // Writing to memory can't fail.
-        let _ = writeln!(self.text, " {value}");
-    }
-}
-
-/// Both formats escape backslashes, quotes and line feeds, and nothing else.
-fn escape_label(value: &str, text: &mut String) {
-    for piece in value.split_inclusive(['\\', '"', '\n']) {
-        let (before, escaped) = match piece.as_bytes().last() {
-            Some(b'\\') => (&piece[..piece.len() - 1], "\\\\"),
-            Some(b'"') => (&piece[..piece.len() - 1], "\\\""),
-            Some(b'\n') => (&piece[..piece.len() - 1], "\\n"),
-            _ => (piece, ""),
-        };
-        text.extend([before, escaped]);
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A metric is never renamed and keeps its labels, as dashboards and alerts depend on them.
 
-use super::exposition::{Measurements, ProcessMeasurements, SampleWriter};
+use super::samples::{Measurements, ProcessMeasurements, SampleWriter};
 use crate::model::{ExitStatus, HealthStatus, ProcessState, Wall};
 
 /// The type of a metric, as both formats know it.

@@ -10,13 +10,15 @@ mod exposition;
 mod families;
 mod histogram;
 mod negotiation;
+mod samples;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-pub use exposition::{Exposition, Measurements, ProcessMeasurements};
+pub use exposition::Exposition;
 pub use histogram::Histogram;
 pub use negotiation::MetricsFormat;
+pub use samples::{Measurements, ProcessMeasurements};
 pub use verdict::{PROCESSES_NAMED_MAX, ProbeAnswer};
 
 /// A path that is served for monitoring.

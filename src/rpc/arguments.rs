@@ -3,7 +3,7 @@
 use crate::model::{Fault, FaultCode, LogLevel, LogRange, Namespec, Signal, SignalRequest, Wait};
 use crate::xmlrpc::Value;
 
-use super::methods::Param;
+use super::signature::Param;
 
 /// The levels with Supervisor's numbers.
 const LOG_LEVELS: [(LogLevel, i64); 7] = [

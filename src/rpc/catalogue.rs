@@ -3,8 +3,11 @@
 use crate::model::{Fault, FaultCode, Namespace, RpcInterface};
 use crate::xmlrpc::Value;
 
-use super::methods::{Kind, Method, Param, SUPERVISOR, SV, SYSTEM};
+use super::arguments::Arguments;
+use super::method::{Introspection, Method};
+use super::methods::{SUPERVISOR, SV, SYSTEM};
 use super::packages::{CACHE, LAFORGE, TWIDDLER};
+use super::signature::{Kind, Param};
 
 /// The namespace that always exists and can't be configured.
 const SYSTEM_NAMESPACE: &str = "system";
@@ -48,6 +51,15 @@ impl<'a> Catalogue<'a> {
         self.namespaces.iter().any(is_it)
     }
 
+    /// What a method of `system` returns.
+    pub(super) fn describe(&self, what: Introspection, given: &Arguments<'_>) -> Result<Value, Fault> {
+        match what {
+            Introspection::Names => Ok(self.list()),
+            Introspection::Help => self.help(given.text(0)?),
+            Introspection::Signature => self.signature(given.text(0)?),
+        }
+    }
+
     /// `system.listMethods`
     pub(super) fn list(&self) -> Value {
         let namespaces =
@@ -63,7 +75,7 @@ impl<'a> Catalogue<'a> {
     }
 
     /// `system.methodHelp`, in the format of Supervisor's documentation.
-    pub(super) fn help(&self, full_name: &str) -> Result<Value, Fault> {
+    fn help(&self, full_name: &str) -> Result<Value, Fault> {
         let method = self.described(full_name)?;
         let mut text = format!("{}\n\n", method.doc);
         for Param { kind, name, doc, .. } in method.params {
@@ -75,7 +87,7 @@ impl<'a> Catalogue<'a> {
     }
 
     /// `system.methodSignature`
-    pub(super) fn signature(&self, full_name: &str) -> Result<Value, Fault> {
+    fn signature(&self, full_name: &str) -> Result<Value, Fault> {
         let method = self.described(full_name)?;
         let kinds = [method.returns.0].into_iter().chain(method.params.iter().map(|param| param.kind));
         Ok(Value::Array(kinds.map(Kind::name).map(Value::from).collect()))

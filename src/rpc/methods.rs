@@ -1,85 +1,13 @@
 //! The table of methods.
 
-use crate::model::{BatchLimits, Channel, Command, Fault, LogOf, SUPERVISOR_VERSION};
-use crate::xmlrpc::Value;
-
-use super::arguments::Arguments;
-use super::cache::CacheCall;
-use super::catalogue::Catalogue;
+use super::method::{DONE, GROUP, Introspection, Meaning, Method, PROCESS, PROCESS_OR_GROUP, ROWS, SIGNAL};
+use super::signature::{Kind, Param};
+use crate::model::{BatchLimits, Channel, Command, LogOf, SUPERVISOR_VERSION};
 
 /// The version of this API. It has been 3.0 since Supervisor 3.0, and supervisorctl requires it.
 pub const API_VERSION: &str = "3.0";
 
-/// The types of parameters and results in signatures.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    String,
-    Int,
-    Boolean,
-    Array,
-    Struct,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Int => "int",
-            Self::Boolean => "boolean",
-            Self::Array => "array",
-            Self::Struct => "struct",
-        }
-    }
-}
-
-/// One parameter.
-pub(super) struct Param {
-    pub(super) kind: Kind,
-    pub(super) name: &'static str,
-    pub(super) doc: &'static str,
-    pub(super) optional: bool,
-}
-
-/// What a method does.
-pub(super) enum Meaning {
-    /// A command to the core.
-    Command(fn(&Arguments<'_>) -> Result<Command, Fault>),
-    /// A call to the cache.
-    Cache(fn(&Arguments<'_>) -> Result<CacheCall, Fault>),
-    /// A constant text.
-    Constant(&'static str),
-    /// Information about the methods.
-    Introspection(fn(&Arguments<'_>, &Catalogue<'_>) -> Result<Value, Fault>),
-    /// Several calls.
-    Calls,
-}
-
-/// One method.
-pub(super) struct Method {
-    /// Its name, then older aliases.
-    pub(super) names: &'static [&'static str],
-    pub(super) doc: &'static str,
-    pub(super) params: &'static [Param],
-    pub(super) returns: (Kind, &'static str),
-    pub(super) means: Meaning,
-}
-
-pub(super) const PROCESS: Param = Param {
-    kind: Kind::String,
-    name: "name",
-    doc: "A process: its name, or group:name where its group is called otherwise",
-    optional: false,
-};
-pub(super) const PROCESS_OR_GROUP: Param =
-    Param { doc: "A process as name or group:name, or all of a group as group:*", ..PROCESS };
-pub(super) const GROUP: Param = Param { doc: "A group", ..PROCESS };
 const METHOD: Param = Param { doc: "A method, with its namespace", ..PROCESS };
-pub(super) const SIGNAL: Param = Param {
-    kind: Kind::String,
-    name: "signal",
-    doc: "The signal's name, with or without SIG, or its number",
-    optional: false,
-};
 const OFFSET: Param = Param {
     kind: Kind::Int,
     name: "offset",
@@ -118,10 +46,6 @@ const CALLS: Param = Param {
     doc: "A struct of methodName and params for each call",
     optional: false,
 };
-
-pub(super) const DONE: (Kind, &str) = (Kind::Boolean, "Always true; what can't be done is a fault");
-pub(super) const ROWS: (Kind, &str) =
-    (Kind::Array, "For each process a struct of name, group, status and description");
 
 /// The methods of each configured namespace.
 pub(super) const SUPERVISOR: &[Method] = &[
@@ -430,21 +354,21 @@ pub(super) const SYSTEM: &[Method] = &[
         doc: "Returns the names of all methods.",
         params: &[],
         returns: (Kind::Array, "The names in order"),
-        means: Meaning::Introspection(|_, catalogue| Ok(catalogue.list())),
+        means: Meaning::Introspection(Introspection::Names),
     },
     Method {
         names: &["methodHelp"],
         doc: "Returns what a method does, takes and returns.",
         params: &[METHOD],
         returns: (Kind::String, "The text"),
-        means: Meaning::Introspection(|given, catalogue| catalogue.help(given.text(0)?)),
+        means: Meaning::Introspection(Introspection::Help),
     },
     Method {
         names: &["methodSignature"],
         doc: "Returns the types of a method's result and parameters.",
         params: &[METHOD],
         returns: (Kind::Array, "The type of the result, then those of the parameters"),
-        means: Meaning::Introspection(|given, catalogue| catalogue.signature(given.text(0)?)),
+        means: Meaning::Introspection(Introspection::Signature),
     },
     Method {
         names: &["multicall"],

@@ -18,9 +18,11 @@ mod answer;
 mod arguments;
 mod cache;
 mod catalogue;
+mod method;
 mod methods;
 mod multicall;
 mod packages;
+mod signature;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +31,7 @@ use crate::xmlrpc::Value;
 
 use arguments::Arguments;
 use catalogue::Catalogue;
-use methods::Meaning;
+use method::Meaning;
 
 pub use answer::{answer, body};
 pub use cache::{CACHE_BYTES_MAX, Cache, CacheCall};
@@ -79,7 +81,7 @@ pub fn ask(method: &str, params: &[Value], namespaces: &[Namespace]) -> Result<A
         Meaning::Command(command) => command(&arguments).map(Asked::Command),
         Meaning::Cache(call) => call(&arguments).map(Asked::Cache),
         Meaning::Constant(text) => Ok(Asked::AnswerUnlessStopping(text.into())),
-        Meaning::Introspection(about) => about(&arguments, &catalogue).map(Asked::Answer),
+        Meaning::Introspection(what) => catalogue.describe(what, &arguments).map(Asked::Answer),
         Meaning::Calls => Multicall::of(arguments.any(0)).map(Asked::Many),
     }
 }

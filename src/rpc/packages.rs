@@ -1,7 +1,8 @@
 //! The methods of small packages that add an XML-RPC interface to Supervisor.
 
 use super::cache::CacheCall;
-use super::methods::{DONE, GROUP, Kind, Meaning, Method, PROCESS_OR_GROUP, Param, ROWS, SIGNAL};
+use super::method::{DONE, GROUP, Meaning, Method, PROCESS_OR_GROUP, ROWS, SIGNAL};
+use super::signature::{Kind, Param};
 use crate::model::Command;
 
 const KEY: Param = Param { kind: Kind::String, name: "key", doc: "The key, not empty", optional: false };

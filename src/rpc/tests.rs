@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::methods::Kind;
+use super::signature::Kind;
 use super::*;
 use crate::model::{
     AutoRestart, BatchLimits, BulkRow, Channel, ConfigInfo, ExitStatus, ListenerState, LogLevel, LogOf,

@@ -14,11 +14,11 @@ use crate::model::{
     CgroupMode, CgroupSpec, ExitStatus, LimitOption, LogLevel, Mono, Namespec, Pid, ProcessId, Signal,
 };
 use crate::supervise::NotSpawned;
+use crate::sys::attributes::Entrance;
 use crate::sys::cgroup::{Cgroup, Controller, Hierarchy};
 use crate::sys::children::{entered_namespace, is_descendant};
 use crate::sys::file_lookup::file_outcome;
 use crate::sys::process::{is_pid_1, own_pid, send_signal};
-use crate::sys::spawn::Entrance;
 use crate::sys::spawn_failures;
 
 /// The cgroup of a process, from its start until nothing is left in it.

@@ -19,12 +19,15 @@ use crate::model::{
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
 use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::sys::attributes::Attributes;
 use crate::sys::attributes::apply_in_place;
 use crate::sys::cgroup::Cgroup;
+use crate::sys::descriptors::{Descriptors, Terminal};
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
 use crate::sys::groups::{GroupTable, LeaderFd, members_of};
-use crate::sys::spawn::{Attributes, Descriptors, InheritedVariables, Program, Terminal, spawn};
+use crate::sys::program::{InheritedVariables, Program};
+use crate::sys::spawn::spawn;
 
 impl Shell {
     /// Sends an input to the core and performs all resulting effects.

@@ -13,9 +13,9 @@ use super::Shell;
 use super::children::not_spawned;
 use crate::model::{Address, LogLevel, ProcessId, SocketSpec};
 use crate::supervise::NotSpawned;
+use crate::sys::descriptors::ChildStdin;
 use crate::sys::names::HostNames;
 use crate::sys::sockets::{ListenError, ListeningSocket};
-use crate::sys::spawn::ChildStdin;
 use crate::sys::users::{own_id, own_name};
 
 #[derive(Debug)]

@@ -70,8 +70,8 @@ use crate::sys::clock::Clock;
 use crate::sys::groups::GroupTable;
 use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
+use crate::sys::program::InheritedVariables;
 use crate::sys::signals::Signals;
-use crate::sys::spawn::InheritedVariables;
 
 use activity::Activity;
 use cgroups::Cgroups;

@@ -15,10 +15,10 @@ use crate::model::{HealthCheck, LogLevel, Notification, Pid, ProcessId, ProcessS
 use crate::notify::{MESSAGE_BYTES_MAX, Message};
 use crate::supervise::Input;
 use crate::sys::children::is_descendant;
+use crate::sys::descriptors::Descriptors;
 use crate::sys::notify_socket::{NotifyFolder, NotifySender, NotifySocket};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
-use crate::sys::spawn::Descriptors;
 use crate::sys::users::own_id;
 
 /// The maximum number of messages of one process that are read in a turn.

@@ -364,8 +364,11 @@ mod tests {
 
     use super::*;
     use crate::model::{ExitStatus, ProcessId, TaskId};
+    use crate::sys::attributes::Attributes;
+    use crate::sys::descriptors::{ChildStdin, Descriptors};
     use crate::sys::groups::members_of;
-    use crate::sys::spawn::{Attributes, ChildStdin, Descriptors, Program, spawn};
+    use crate::sys::program::Program;
+    use crate::sys::spawn::spawn;
 
     const START: Mono = Mono(Duration::ZERO);
 

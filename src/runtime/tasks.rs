@@ -14,7 +14,10 @@ use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, 
 use crate::output::Wanted;
 use crate::python::quote;
 use crate::supervise::{Input, NotSpawned, Task, TaskEnd};
-use crate::sys::spawn::{Attributes, ChildStdin, Descriptors, Program, Terminal, spawn};
+use crate::sys::attributes::Attributes;
+use crate::sys::descriptors::{ChildStdin, Descriptors, Terminal};
+use crate::sys::program::Program;
+use crate::sys::spawn::spawn;
 use crate::sys::spawn_failures;
 
 impl Shell {

@@ -1,13 +1,18 @@
-//! Limits, priorities, CPUs and privileges of a process: the child applies them to itself between fork and
-//! exec, and some can be changed for a process that runs.
+//! What a child changes about itself between fork and exec: its directory, its user, its cgroup, limits, priorities, CPUs and
+//! privileges. Some of these can be changed for a process that runs.
 //!
-//! The order is that of privileges. What may need some comes first; then the bounding set is dropped, which
+//! The order of limits and privileges is that of privileges. What may need some comes first; then the bounding set is dropped, which
 //! needs CAP_SETPCAP, and the user is switched; the sets of capabilities follow, and at last the promise to
 //! gain no others. Nothing here allocates on the child's side.
 
+use std::ffi::{CString, NulError};
 use std::fs;
 use std::io;
 use std::iter;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -22,10 +27,64 @@ use rustix::thread::{
 };
 
 use super::groups::GroupTable;
-use crate::model::{IoPriority, LimitOption, LimitsSpec, Pid, ResourceBounds};
+use super::users;
+use crate::model::{IoPriority, LimitOption, LimitsSpec, Pid, ResourceBounds, User};
 
 /// The maximum number of threads that a change of a running process reaches.
 const THREADS_MAX: usize = 16_384;
+
+/// The attributes that a child changes before it executes its program. Unset ones are inherited.
+#[derive(Debug, Default)]
+pub struct Attributes {
+    pub(super) directory: Option<CString>,
+    pub(super) umask: Option<u32>,
+    pub(super) user: Option<Arc<User>>,
+    pub(super) limits: Option<Box<ChildLimits>>,
+    /// The cgroup that the child moves to.
+    pub(super) cgroup: Option<Entrance>,
+}
+
+/// How a child enters a cgroup.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The file that it writes to.
+    pub file: OwnedFd,
+    /// Whether it ends if it can't. Otherwise it leaves a note, see [`super::spawn_failures::take_entry`].
+    pub is_required: bool,
+}
+
+impl Attributes {
+    /// # Errors
+    /// If the path of the directory contains a NUL byte.
+    pub fn new(
+        directory: Option<&Path>,
+        umask: Option<u32>,
+        user: Option<Arc<User>>,
+    ) -> Result<Self, NulError> {
+        let directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+        Ok(Self { directory, umask, user, limits: None, cgroup: None })
+    }
+
+    /// Adds limits, priorities and privileges.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&LimitsSpec>) -> Self {
+        Self { limits: limits.map(|limits| Box::new(ChildLimits::new(limits.clone()))), ..self }
+    }
+
+    /// Adds the entrance of a cgroup.
+    #[must_use]
+    pub fn within(self, cgroup: Option<Entrance>) -> Self {
+        Self { cgroup, ..self }
+    }
+
+    /// Whether the child may share our memory until exec, see [`super::clone`]. Moving to a cgroup may take some milliseconds.
+    pub(super) fn allow_shared_memory(&self) -> bool {
+        self.directory.is_none()
+            && self.cgroup.is_none()
+            && self.user.as_ref().is_none_or(|user| users::is_ours(user))
+            && self.limits.as_ref().is_none_or(|limits| limits.allow_shared_memory())
+    }
+}
 
 /// The option that could not be applied.
 #[derive(Clone, Copy, Debug)]

@@ -16,13 +16,13 @@ use nix::unistd::{Pid, chdir, getpid, setpgid, setsid};
 use rustix::process::{getpgrp, ioctl_tiocsctty};
 use rustix::termios::tcsetpgrp;
 
-use super::attributes::{ChildLimits, NotApplied};
-use super::spawn::{
-    Assignment, Attributes, ChildDescriptors, Entrance, Membership, Program, ReportExecError,
-};
+use super::attributes::{Attributes, ChildLimits, Entrance, NotApplied};
+use super::descriptors::{Assignment, ChildDescriptors, Membership};
+use super::exec_error::ReportExecError;
+use super::kernel_signals;
+use super::program::Program;
 use super::spawn_failures::{self, Step};
 use super::users::{UserRefused, become_user};
-use super::{file_lookup, kernel_signals};
 use crate::model::{LimitOption, User};
 
 /// Exit status of a child that could not become its program.
@@ -48,7 +48,15 @@ pub(super) fn look_for_file(path: &CStr) -> ! {
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     default_signals();
     close_from(0);
-    exit(file_lookup::status_of(rustix::fs::stat(path).map(drop)))
+    exit(status_of(rustix::fs::stat(path).map(drop)))
+}
+
+/// The exit status for this outcome: its errno, or 0.
+fn status_of(outcome: rustix::io::Result<()>) -> i32 {
+    match outcome {
+        Ok(()) => 0,
+        Err(errno) => u8::try_from(errno.raw_os_error()).map_or(libc::EIO, i32::from),
+    }
 }
 
 /// Closes what a copy of us does not use, so that clients see the end of their connections and our locks end with us.
@@ -85,7 +93,7 @@ pub(super) fn write_and_exit(file: &impl AsFd, bytes: &[u8]) -> ! {
     // SAFETY: descriptor 0 was just opened, and stays open until this process ends.
     #[expect(unsafe_code, reason = "a descriptor by its number")]
     let file = unsafe { BorrowedFd::borrow_raw(0) };
-    exit(file_lookup::status_of(rustix::io::write(file, bytes).map(drop)))
+    exit(status_of(rustix::io::write(file, bytes).map(drop)))
 }
 
 /// Done on this side of fork, so that the program can't run before it. Only taking the terminal can fail for a child
@@ -294,5 +302,16 @@ impl fmt::Display for Bytes<'_> {
             f.write_str(chunk.valid())?;
             if chunk.invalid().is_empty() { Ok(()) } else { f.write_char('\u{fffd}') }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errno_that_no_exit_status_has_is_an_error_all_the_same() {
+        assert_eq!(status_of(Err(rustix::io::Errno::NOENT)), libc::ENOENT);
+        assert_eq!(status_of(Err(rustix::io::Errno::from_raw_os_error(300))), libc::EIO);
     }
 }

@@ -61,8 +61,15 @@ pub(super) fn helper(run: &dyn Fn()) -> io::Result<Pid> {
     let forked = with_copied_memory(run);
     kernel_signals::block(before)?;
     let pid = forked?;
-    super::spawn::make_group_leader(pid);
+    make_group_leader(pid);
     Ok(pid)
+}
+
+/// Both sides of a fork do this: whichever runs first, the group is there before it can be signalled.
+/// It fails if the child has done it and executed its program since (EACCES), or has ended (ESRCH).
+pub(super) fn make_group_leader(child: Pid) {
+    let child = nix::unistd::Pid::from_raw(child.0);
+    let _ = nix::unistd::setpgid(child, child);
 }
 
 /// Runs a function in a child that shares our memory, and returns when the child has executed a program or
@@ -129,7 +136,9 @@ extern "C" fn enter(argument: *mut c_void) -> c_int {
 mod tests {
     use std::path::Path;
 
-    use super::super::spawn::{Attributes, ChildStdin, Descriptors, Program};
+    use super::super::attributes::Attributes;
+    use super::super::descriptors::{ChildStdin, Descriptors};
+    use super::super::program::Program;
     use super::super::spawn_failures;
     use super::*;
 

@@ -9,7 +9,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::libc;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
@@ -56,18 +55,11 @@ pub fn file_outcome(code: u8) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code.into())) }
 }
 
-/// The exit status of the child for this outcome.
-pub(super) fn status_of(outcome: Result<(), Errno>) -> i32 {
-    match outcome {
-        Ok(()) => 0,
-        Err(errno) => u8::try_from(errno.raw_os_error()).map_or(libc::EIO, i32::from),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use nix::libc;
     use nix::sys::wait::{WaitStatus, waitpid};
 
     use super::super::scratch::Folder;
@@ -104,11 +96,5 @@ mod tests {
             }
         }
         assert!(look_for_file(Path::new("/a\0b")).is_err());
-    }
-
-    #[test]
-    fn an_errno_that_no_exit_status_has_is_an_error_all_the_same() {
-        assert_eq!(status_of(Err(Errno::NOENT)), libc::ENOENT);
-        assert_eq!(status_of(Err(Errno::from_raw_os_error(300))), libc::EIO);
     }
 }

@@ -11,6 +11,8 @@ pub mod children;
 pub mod clock;
 mod clone;
 pub mod connect;
+pub mod descriptors;
+pub mod exec_error;
 pub mod file_lookup;
 pub mod files;
 pub mod groups;
@@ -28,6 +30,7 @@ mod proc_stat;
 pub mod process;
 pub mod process_tree;
 pub mod process_usage;
+pub mod program;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod signals;

@@ -30,6 +30,7 @@ mod sections;
 mod servers;
 mod shell;
 mod stop_chains;
+mod stop_time;
 mod stopping;
 
 use std::collections::HashMap;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::SectionProcesses;
-use super::stopping::{Bound, StopTime, report};
+use super::stop_time::{Bound, StopTime, report};
 use crate::config::Reading;
 use crate::model::graph::Graph;
 use crate::model::{ProcessSpec, ProgramType, counted};

@@ -1,12 +1,19 @@
 //! Tests of the state in which a program starts, read from the child itself or from /proc, for both kinds of
 //! fork.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
 
 use nix::libc;
 use nix::sys::wait::{WaitStatus, waitpid};
+use rustix::fs::{OFlags, fcntl_setfl};
 
+use super::super::descriptors::ChildStdin;
+use super::super::program::InheritedVariables;
 use super::super::spawn_failures::{Step, take};
 use super::*;
 
