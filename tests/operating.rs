@@ -637,6 +637,33 @@ fn a_rolling_restart_ends_at_the_first_failure() {
 }
 
 #[test]
+fn a_rolling_restart_ends_with_its_client() {
+    // Ends when it is asked to, and the file is there.
+    let command = "/bin/sh -c 'trap \"until test -e %(here)s/go; do sleep 0.02; done; exit\" TERM; \
+                   echo up; while :; do sleep 0.02; done'";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:web]\ncommand={command}\nnumprocs=2\nprocess_name=%(program_name)s_%(process_num)d\n\
+         startsecs=0\nready=log:up\nstopwaitsecs=3600\n"
+    ))
+    .start();
+    for name in ["web:web_0", "web:web_1"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let pids = |sandbox: &Sandbox| ["web:web_0", "web:web_1"].map(|name| sandbox.pid(name));
+    let before = pids(&sandbox);
+    let mut client = spawn(&sandbox, &["restart", "--rolling", "web:*"], "rolling");
+    sandbox.wait_state("web:web_0", "STOPPING");
+    interrupt(&client);
+    assert!(!client.wait().unwrap().success());
+    sandbox.write("go", "");
+    sandbox.wait_state("web:web_0", "RUNNING");
+    // The next one would be stopped in the turn in which this one is ready.
+    let after = pids(&sandbox);
+    assert_eq!(sandbox.state("web:web_1").as_deref(), Some("RUNNING"));
+    assert!(after[0] != before[0] && after[1] == before[1], "{before:?} {after:?}");
+}
+
+#[test]
 fn a_rolling_restart_is_reported_in_json() {
     let mut sandbox = Sandbox::with_programs(
         "[program:web]\ncommand=/bin/sh -c 'test ! -e %(here)s/fail || exit 3; exec cat'\nstartretries=0\n\

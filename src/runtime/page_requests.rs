@@ -106,13 +106,15 @@ impl PageRequests {
 }
 
 impl Shell {
-    /// A client has gone, or is refused an answer. Its command is ignored, unless more has to follow it.
+    /// A client has gone, or is refused an answer. What it has asked for on a page or by the API is done all the same; a
+    /// command of XML-RPC is cancelled.
     pub(super) fn abandon_request(&mut self, token: u64, ticket: Option<Ticket>) {
         let has_room = self.page_requests.has_room();
         match self.page_requests.by_client.remove(&token) {
             Some(waiting) if has_room && waiting.visit.outlives_its_client() => self.detach(waiting),
-            _ => {
-                ticket.and_then(|ticket| self.tickets.take(ticket));
+            visit => {
+                let given = ticket.filter(|ticket| self.tickets.take(*ticket).is_some());
+                self.clients.cancelled.extend(given.filter(|_| visit.is_none()));
             }
         }
     }

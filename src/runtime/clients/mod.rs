@@ -84,6 +84,8 @@ pub(super) struct Clients {
     line: VecDeque<u64>,
     /// The memory that all connections hold.
     held_bytes: usize,
+    /// Commands whose clients have gone since the core was last informed.
+    pub(super) cancelled: Vec<Ticket>,
 }
 
 impl Clients {
@@ -97,6 +99,7 @@ impl Clients {
             queued: BTreeSet::new(),
             line: VecDeque::new(),
             held_bytes: 0,
+            cancelled: Vec::new(),
         }
     }
 

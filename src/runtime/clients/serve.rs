@@ -17,6 +17,7 @@ use crate::runtime::long_reply::LongReply;
 use crate::runtime::questions::Pending;
 use crate::runtime::refusals::RequestRefusal;
 use crate::runtime::{READ_BYTES_MAX, Shell, Source, WORK_PER_TURN, door};
+use crate::supervise::Input;
 use crate::sys::poller::Interest;
 use crate::sys::sockets::SocketStream;
 
@@ -83,6 +84,15 @@ impl Shell {
     pub(in crate::runtime) fn serve_clients(&mut self) {
         self.serve_queue();
         self.serve_line();
+        self.report_cancelled();
+    }
+
+    /// Reports the commands whose clients have gone. Not when a client is dropped: that may be while an effect of the core
+    /// is carried out.
+    fn report_cancelled(&mut self) {
+        for ticket in std::mem::take(&mut self.clients.cancelled) {
+            self.feed(Input::Cancelled { ticket });
+        }
     }
 
     fn serve_queue(&mut self) {
