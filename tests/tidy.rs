@@ -325,6 +325,29 @@ fn files_of_a_folder_use_each_other_in_one_direction() {
     }
 }
 
+/// The compiler does not see that nobody makes a variant of a public type.
+#[test]
+fn the_runtime_gives_the_core_every_input() {
+    let sources = sources();
+    let (_, variants) = sources["supervise/input.rs"].split_once("pub enum Input {").unwrap();
+    let variants: Vec<&str> = variants
+        .split("\n}")
+        .next()
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap())
+        .collect();
+    assert!(variants.len() > 20, "{variants:?}");
+    let is_given = |name: &&&str| {
+        let made = format!("Input::{name}");
+        sources.iter().any(|(path, source)| path.starts_with("runtime/") && source.contains(&made))
+    };
+    let missing: Vec<_> = variants.iter().filter(|name| !is_given(name)).collect();
+    assert!(missing.is_empty(), "nobody gives the core {missing:?}");
+}
+
 #[test]
 fn unsafe_code_is_in_sys_alone_and_says_why_it_is_sound() {
     for file in rust_files(&root().join("src")) {
