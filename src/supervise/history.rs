@@ -212,9 +212,9 @@ impl Process {
         if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
             reason.to_mut().truncate(end);
         }
-        // It is kept for long.
+        // It is kept for long, and a text that shrinks keeps the place that it grew into.
         if let Cow::Owned(text) = &mut reason {
-            text.shrink_to_fit();
+            *text = text.as_str().to_owned();
         }
         let (from, pid) = (left.process_state(), self.pid().or(pid_before));
         let change = StateTransition { from, to, pid, exit, reason };
