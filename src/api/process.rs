@@ -319,10 +319,10 @@ struct PlaceView<'a> {
 
 impl<'a> ConfigView<'a> {
     pub(super) fn of(spec: &'a ProcessSpec) -> Self {
-        let is_hidden = |option| spec.secret_options.has(option);
+        let is_hidden = |option| spec.lifecycle.secret_options.has(option);
         let shown = |option, text: String| if is_hidden(option) { HIDDEN.to_owned() } else { text };
         let directory = spec.directory.as_ref();
-        let ready = spec.readiness.iter().flat_map(|it| &it.checks);
+        let ready = spec.lifecycle.readiness.iter().flat_map(|it| &it.checks);
         Self {
             command: if is_hidden("command") { HIDDEN } else { &spec.command },
             directory: directory.map(|path| shown("directory", path.display().to_string())),
@@ -342,11 +342,11 @@ impl<'a> ConfigView<'a> {
             exitcodes: &spec.exit_codes,
             stopsignal: spec.stop_signal.bare_name(),
             stopwaitsecs: spec.stop_wait_secs,
-            depends_on: spec.depends_on.iter().map(DependencyView::of).collect(),
-            restart_with: spec.restart_with.iter().map(DependencyView::of).collect(),
+            depends_on: spec.lifecycle.depends_on.iter().map(DependencyView::of).collect(),
+            restart_with: spec.lifecycle.restart_with.iter().map(DependencyView::of).collect(),
             ready: ready.map(|check| shown("ready", check.to_string())).collect(),
-            health: spec.health.as_ref().map(|health| shown("health", health.check.to_string())),
-            schedule: spec.schedule.as_ref().map(|schedule| schedule.text.as_str()),
+            health: spec.lifecycle.health.as_ref().map(|health| shown("health", health.check.to_string())),
+            schedule: spec.lifecycle.schedule.as_ref().map(|schedule| schedule.text.as_str()),
             defined_at: PlaceView::of(&spec.defined_at),
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn bind_process(
 /// If the option is not set or invalid, the field keeps its value.
 fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, spec: &mut ProcessSpec) {
     if options.is_hidden(name) {
-        spec.secret_options.add(name);
+        spec.lifecycle.secret_options.add(name);
     }
     match binding.field_ref {
         Lands::Boolean(field) => put(spec, field, options.value(name, values::boolean)),
@@ -55,7 +55,7 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, 
         Lands::Octal(field) => put(spec, field, options.value(name, values::octal).map(Some)),
         Lands::Retries(field) => put(spec, field, options.value(name, values::start_retries)),
         Lands::AutoRestart(field) => put(spec, field, options.value(name, values::auto_restart)),
-        Lands::ExitCodes(field) => put(spec, field, options.value(name, values::exit_codes)),
+        Lands::ExitCodes(field) => put(spec, field, options.value(name, values::exit_codes).map(Into::into)),
         Lands::Signal(field) => put(spec, field, options.value(name, values::signal)),
         Lands::User(field) => put(spec, field, options.user(name).map(Some)),
         Lands::Word(words, field) => put(spec, field, options.value(name, |text| values::word(words, text))),
@@ -75,7 +75,7 @@ fn land(options: &mut SectionReader<'_, '_>, name: &str, binding: FieldBinding, 
         Lands::Health(field) => put(spec, field, one(options, name, values::health_check)),
         Lands::Schedule(field) => {
             put(spec, field, one(options, name, schedule));
-            if let Some(schedule) = &mut spec.schedule {
+            if let Some(schedule) = &mut spec.lifecycle.schedule {
                 schedule.zone = values::local_zone(options.machine());
             }
         }
@@ -182,28 +182,39 @@ mod tests {
     fn everything_is_off_unless_it_is_set() {
         let spec = one("");
         assert_eq!((spec.program_type, spec.start_timeout()), (ProgramType::Daemon, None));
-        assert!(spec.readiness.is_none() && spec.health.is_none() && spec.schedule.is_none());
-        assert!(spec.restart_policy.is_none() && spec.hooks.is_none() && spec.depends_on.is_empty());
+        assert!(
+            spec.lifecycle.readiness.is_none()
+                && spec.lifecycle.health.is_none()
+                && spec.lifecycle.schedule.is_none()
+        );
+        assert!(
+            spec.lifecycle.restart_policy.is_none()
+                && spec.lifecycle.hooks.is_none()
+                && spec.lifecycle.depends_on.is_empty()
+        );
     }
 
     #[test]
     fn options_of_a_part_are_put_into_it() {
         let spec = one("ready=tcp:80\n  log:^ready\nready_interval=0.25\nready_timeout=0");
-        let ready = spec.readiness.as_ref().unwrap();
+        let ready = spec.lifecycle.readiness.as_ref().unwrap();
         let probe = ReadyCheck::Probe(Probe::Tcp { host: "127.0.0.1".to_owned(), port: 80 });
         assert_eq!(ready.checks, [probe, ReadyCheck::Log("^ready".to_owned())]);
         assert_eq!((ready.interval, spec.start_timeout()), (Duration::from_millis(250), None));
         assert_eq!(one("ready=notify").start_timeout(), Some(Duration::from_secs(60)));
         assert_eq!(one("type=oneshot").start_timeout(), None);
         assert_eq!(one("type=oneshot\nready_timeout=5").start_timeout(), Some(Duration::from_secs(5)));
-        let health = one("health=notify\nhealth_retries=1").health.unwrap();
+        let health = one("health=notify\nhealth_retries=1").lifecycle.health.clone().unwrap();
         assert_eq!((health.check, health.retries, health.successes), (HealthCheck::Notify, 1, 1));
-        let policy = one("restart_jitter=25%\nrestart_limit=3/9").restart_policy.unwrap();
+        let policy = one("restart_jitter=25%\nrestart_limit=3/9").lifecycle.restart_policy.clone().unwrap();
         assert_eq!((policy.jitter_percent, policy.limit.unwrap().ends), (25, 3));
-        let hooks = one("pre_start=mkdir -p /run/x\nhook_timeout=3").hooks.unwrap();
+        let hooks = one("pre_start=mkdir -p /run/x\nhook_timeout=3").lifecycle.hooks.clone().unwrap();
         assert_eq!((hooks.pre_start.as_deref(), hooks.timeout.as_secs()), (Some("mkdir -p /run/x"), 3));
-        let schedule =
-            one("schedule=@daily\nschedule_overlap=queue\nschedule_catch_up=yes").schedule.unwrap();
+        let schedule = one("schedule=@daily\nschedule_overlap=queue\nschedule_catch_up=yes")
+            .lifecycle
+            .schedule
+            .clone()
+            .unwrap();
         assert_eq!((schedule.text.as_str(), schedule.overlap), ("@daily", Overlap::Queue));
     }
 
@@ -216,7 +227,10 @@ mod tests {
             .processes
             .iter()
             .map(|spec| {
-                (spec.readiness.as_ref().unwrap().checks[0].to_string(), spec.depends_on[0].name.clone())
+                (
+                    spec.lifecycle.readiness.as_ref().unwrap().checks[0].to_string(),
+                    spec.lifecycle.depends_on[0].name.clone(),
+                )
             })
             .collect();
         let expected = ["0", "1"].map(|n| (format!("tcp:127.0.0.1:808{n}"), format!("zdb:{n}")));
@@ -226,7 +240,9 @@ mod tests {
     #[test]
     fn dependencies_know_their_condition_and_their_place() {
         let spec = one("depends_on=zdb, zcache=started?");
-        let [db, cache] = spec.depends_on.as_slice() else { panic!("{:?}", spec.depends_on) };
+        let [db, cache] = spec.lifecycle.depends_on.as_slice() else {
+            panic!("{:?}", spec.lifecycle.depends_on)
+        };
         assert_eq!((db.name.as_str(), db.condition, db.is_optional), ("zdb", None, false));
         assert_eq!((cache.condition, cache.is_optional), (Some(Condition::Started), true));
         assert_eq!(cache.place.to_string(), "/etc/x.conf:10");
@@ -284,7 +300,10 @@ mod tests {
 
     #[test]
     fn a_lone_percent_sign_is_not_a_name() {
-        assert_eq!(one("restart_jitter=%(ENV_J:-7)s%%").restart_policy.unwrap().jitter_percent, 7);
+        assert_eq!(
+            one("restart_jitter=%(ENV_J:-7)s%%").lifecycle.restart_policy.clone().unwrap().jitter_percent,
+            7
+        );
         assert_eq!(notices_in(&format!("{HEAD}restart_jitter=10%")), Vec::<String>::new());
     }
 }

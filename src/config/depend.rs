@@ -110,7 +110,7 @@ fn never_holds(spec: &ProcessSpec, condition: Condition) -> Option<String> {
         Condition::Ready | Condition::Healthy if is_oneshot => {
             Some(format!("{} is a oneshot, which is done and never {condition}", name()))
         }
-        Condition::Healthy if spec.health.is_none() => {
+        Condition::Healthy if spec.lifecycle.health.is_none() => {
             Some(format!("{} has no health check, so it is never healthy", name()))
         }
         Condition::Done | Condition::Exited if !is_oneshot && spec.autorestart == AutoRestart::Always => {

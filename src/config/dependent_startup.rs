@@ -42,7 +42,7 @@ pub(super) fn apply(options: &mut SectionReader<'_, '_>, spec: &mut ProcessSpec)
     let text = options.text(WAIT_FOR).unwrap_or_default().into_owned();
     for entry in text.split_whitespace() {
         match dependency(entry, &place) {
-            Some(dependency) => spec.depends_on.push(dependency),
+            Some(dependency) => spec.lifecycle.depends_on.push(dependency),
             None => {
                 let text = format!(
                     "'{entry}' of [{}] is ignored: only starting, running and exited can be waited for",
@@ -94,7 +94,7 @@ mod tests {
         let entry = |it: &Dependency| format!("{}={}", it.name, it.condition.unwrap());
         specs
             .map(|spec| {
-                let depends_on: Vec<_> = spec.depends_on.iter().map(entry).collect();
+                let depends_on: Vec<_> = spec.lifecycle.depends_on.iter().map(entry).collect();
                 format!("{} {} {}", spec.name, spec.autostart, depends_on.join(","))
             })
             .collect()

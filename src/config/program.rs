@@ -108,7 +108,7 @@ fn process(
 
 /// A oneshot completes, but never becomes ready.
 fn refuse_ready_job(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec) {
-    if spec.program_type == ProgramType::Oneshot && spec.readiness.is_some() {
+    if spec.program_type == ProgramType::Oneshot && spec.lifecycle.readiness.is_some() {
         let message =
             "a oneshot is up when it is done, so it can not have ready; ready_timeout limits its time";
         options.error("ready", message.to_owned());
@@ -126,7 +126,7 @@ fn refuse_limit_of_tree(options: &mut SectionReader<'_, '_>, spec: &ProcessSpec)
 /// A scheduled program does not start with the supervisor. Its run is started at once and is over when it exits: a
 /// failed run is repeated by the schedule.
 fn make_job_of_schedule(spec: &mut ProcessSpec) {
-    if spec.schedule.is_some() {
+    if spec.lifecycle.schedule.is_some() {
         (spec.autostart, spec.start_secs, spec.autorestart) = (false, 0, AutoRestart::Never);
     }
 }
@@ -187,9 +187,9 @@ fn kill_as_group(options: &mut SectionReader<'_, '_>, stop_as_group: bool) -> bo
 }
 
 /// `None` means AUTO; an empty text stays empty.
-fn server_url(options: &mut SectionReader<'_, '_>) -> Option<String> {
+fn server_url(options: &mut SectionReader<'_, '_>) -> Option<Box<str>> {
     let text = options.text("serverurl")?;
-    if trim(&text).eq_ignore_ascii_case("auto") { None } else { Some(text.into_owned()) }
+    if trim(&text).eq_ignore_ascii_case("auto") { None } else { Some(text.into()) }
 }
 
 /// The `process_num`s; empty if `numprocs` is zero or less, which Supervisor accepts too.
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!((one("on_fatal=shutdown").on_fatal, one("").on_fatal), (OnEnd::Shutdown, OnEnd::Ignore));
         assert_eq!(one("priority=-5").priority, -5);
         assert_eq!(one("autorestart=TRUE").autorestart, AutoRestart::Always);
-        assert_eq!(one("exitcodes=0, 2").exit_codes, [0, 2]);
+        assert_eq!(*one("exitcodes=0, 2").exit_codes, [0, 2]);
         assert_eq!(one("stopsignal=sigusr1").stop_signal, Signal::USR1);
         assert_eq!(one("user=www").user.map(|user| user.groups.clone()), Some(vec![33, 100]));
         assert_eq!(one("directory=/nodir/%(process_num)d").directory, Some("/nodir/0".into()));

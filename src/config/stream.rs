@@ -62,7 +62,7 @@ impl LogFileOption {
         match self {
             Self::None | Self::Syslog => LogTarget::None,
             Self::Auto => LogTarget::Auto,
-            Self::Path(path) => LogTarget::File(path),
+            Self::Path(path) => LogTarget::File(path.into()),
         }
     }
 }
@@ -93,6 +93,8 @@ fn warn(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::fake::{errors_in, load_text, notices_in};
     use super::*;
 
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn targets() {
-        let file = |path: &str| LogTarget::File(path.into());
+        let file = |path: &str| LogTarget::File(Path::new(path).into());
         for (value, expected) in [
             ("auto", LogTarget::Auto),
             ("NONE", LogTarget::None),

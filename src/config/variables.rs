@@ -325,7 +325,7 @@ mod tests {
             .variable("SV_PROGRAM_A_ENV_FILE", "-no");
         let settings = load(Path::new(MAIN), &[], &machine).unwrap();
         let target = &settings.groups[1].processes[0].stdout.target;
-        assert_eq!(target, &crate::model::LogTarget::File("/tmp/a.log".into()));
+        assert_eq!(target, &crate::model::LogTarget::File(Path::new("/tmp/a.log").into()));
         assert_eq!((settings.groups[0].name.as_str(), settings.groups[0].priority), ("a_stdout", 5));
         assert_eq!(settings.servers[0].address.url(), "unix:///y");
         assert_eq!(settings.notices, []);

@@ -36,7 +36,7 @@ pub fn inherited_variables<'a>(
 #[must_use]
 pub fn own_variables(spec: &ProcessSpec, server_url: Option<String>) -> OwnVariables<'_> {
     let borrowed = |text| Cow::Borrowed(OsStr::new(text));
-    let url = spec.server_url.clone().or(server_url).filter(|url| !url.is_empty());
+    let url = spec.server_url.as_deref().map(str::to_owned).or(server_url).filter(|url| !url.is_empty());
     let of_supervisor = [
         (borrowed("SUPERVISOR_ENABLED"), Some(borrowed("1"))),
         (borrowed("SUPERVISOR_PROCESS_NAME"), Some(borrowed(&spec.name))),
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(environment(&spec(), None), format!("A=inherited {own}"));
         let url = "SUPERVISOR_SERVER_URL=unix:///s";
         assert_eq!(environment(&spec(), Some("unix:///s")), format!("A=inherited {own} {url}"));
-        let suppressed = ProcessSpec { server_url: Some(String::new()), ..spec() };
+        let suppressed = ProcessSpec { server_url: Some("".into()), ..spec() };
         assert_eq!(environment(&suppressed, Some("unix:///s")), format!("A=inherited {own}"));
         let variables =
             vec![("A".to_owned(), "own".to_owned()), ("SUPERVISOR_ENABLED".to_owned(), "2".to_owned())];

@@ -398,7 +398,8 @@ mod tests {
         };
         let depends_on = depends_on.iter().map(dependency).collect();
         let [name, group, program] = [name; 3].map(Name::from);
-        ProcessSpec { name, group, program, depends_on, ..ProcessSpec::default() }
+        ProcessSpec { name, group, program, ..ProcessSpec::default() }
+            .with_lifecycle(|it| it.depends_on = depends_on)
     }
 
     fn graph(specs: &[ProcessSpec]) -> (Graph, Vec<Unknown>) {

@@ -12,6 +12,7 @@ pub mod graph;
 mod history;
 mod hooks;
 mod launch;
+mod lifecycle;
 mod limits;
 mod name;
 mod notification;
@@ -42,6 +43,7 @@ pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, Resu
 pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
 pub use hooks::Hooks;
 pub use launch::LaunchContext;
+pub use lifecycle::{Lifecycle, LifecycleSpec};
 pub use limits::{
     CapabilityNames, CgroupMode, CgroupSpec, IoPriority, LimitOption, LimitsSpec, MemoryLimitSpec,
     ResourceBounds,

@@ -1,15 +1,15 @@
 //! The configuration of groups and their processes, with all values resolved.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CgroupSpec, Dependency, HealthSpec, Hooks, LimitOption, LimitsSpec, MemoryLimitSpec, Name,
-    OnEnd, PoolSpec, ReadinessSpec, RestartDelays, ScheduleSpec, Signal, StandIn, WrittenAt,
+    Address, CgroupSpec, Dependency, Lifecycle, LimitOption, LimitsSpec, Name, OnEnd, PoolSpec, Signal,
+    StandIn, WrittenAt,
 };
 
 /// Names and values in the order in which they were set; a later one overrides an earlier one.
@@ -129,7 +129,7 @@ pub enum LogTarget {
     /// A file in `childlogdir` with a generated name, removed at the next start.
     Auto,
     /// A path: a file, or `/dev/stdout` and similar names of our own descriptors.
-    File(PathBuf),
+    File(Box<Path>),
 }
 
 /// One output stream of a child.
@@ -247,7 +247,7 @@ pub struct ProcessSpec {
     /// `startretries`: failed starts after the first.
     pub start_retries: StartRetries,
     /// `exitcodes` that are expected.
-    pub exit_codes: Vec<i32>,
+    pub exit_codes: Box<[i32]>,
     /// `stopsignal`
     pub stop_signal: Signal,
     /// `stopwaitsecs` until SIGKILL.
@@ -278,37 +278,17 @@ pub struct ProcessSpec {
     /// own.
     pub environment: Arc<Environment>,
     /// `serverurl`; `None` is AUTO, an empty text suppresses SUPERVISOR_SERVER_URL.
-    pub server_url: Option<String>,
+    pub server_url: Option<Box<str>>,
     /// A built-in listener that may run instead of `command`.
     pub stand_in: Option<StandIn>,
     /// Its standard input instead of a pipe from us. Shared by all processes of the program.
     pub socket: Option<Arc<SocketSpec>>,
     /// `type`
     pub program_type: ProgramType,
-    /// `depends_on`
-    pub depends_on: Vec<Dependency>,
-    /// `restart_with`
-    pub restart_with: Vec<Dependency>,
-    /// `ready`; `None` is `startsecs`.
-    pub readiness: Option<Box<ReadinessSpec>>,
-    /// `ready_timeout` as configured; see [`Self::start_timeout`].
-    pub ready_timeout: Option<Duration>,
-    /// `health`
-    pub health: Option<Box<HealthSpec>>,
-    /// `restart_*`; `None` leaves restarts to Supervisor's rules.
-    pub restart_policy: Option<Box<RestartDelays>>,
-    /// `pre_start` and the other hooks.
-    pub hooks: Option<Box<Hooks>>,
-    /// `runtime_directory`: folders that are created before each start, absolute.
-    pub runtime_directories: Vec<PathBuf>,
-    /// `schedule`
-    pub schedule: Option<Box<ScheduleSpec>>,
+    /// `depends_on`, `ready`, `health`, `pre_start`, `schedule` and other options that few programs set
+    pub lifecycle: Lifecycle,
     /// `rlimit_*`, `nice`, `capabilities` and the like
     pub limits: Option<Box<LimitsSpec>>,
-    /// `memory_limit`
-    pub memory_limit: Option<Box<MemoryLimitSpec>>,
-    /// The options whose values come from files of secrets, and are not shown.
-    pub secret_options: SecretOptions,
     /// Where its section begins.
     pub defined_at: WrittenAt,
 }
@@ -319,8 +299,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 impl ProcessSpec {
     /// All its dependencies: the entries of `depends_on`, then those of `restart_with`, which are binding.
     pub fn dependencies(&self) -> impl Iterator<Item = (&Dependency, bool)> {
-        let waits = self.depends_on.iter().map(|dependency| (dependency, false));
-        waits.chain(self.restart_with.iter().map(|dependency| (dependency, true)))
+        let waits = self.lifecycle.depends_on.iter().map(|dependency| (dependency, false));
+        waits.chain(self.lifecycle.restart_with.iter().map(|dependency| (dependency, true)))
     }
 
     /// Its cgroup, unless it runs in ours.
@@ -335,20 +315,20 @@ impl ProcessSpec {
     pub fn has_mark(&self) -> bool {
         let has_own_value =
             || self.limits.as_ref().is_some_and(|it| it.resource(LimitOption::RlimitLocks).is_some());
-        self.kill_tree || self.memory_limit.is_some() && !has_own_value()
+        self.kill_tree || self.lifecycle.memory_limit.is_some() && !has_own_value()
     }
 
     /// Whether it has no dependencies.
     #[must_use]
     pub fn is_independent(&self) -> bool {
-        self.depends_on.is_empty() && self.restart_with.is_empty()
+        self.lifecycle.depends_on.is_empty() && self.lifecycle.restart_with.is_empty()
     }
 
     /// The time limit from its spawn until it is ready or, as a oneshot, done. `None` is without a limit.
     #[must_use]
     pub fn start_timeout(&self) -> Option<Duration> {
-        let default = self.readiness.is_some().then_some(READY_TIMEOUT);
-        self.ready_timeout.or(default).filter(|timeout| !timeout.is_zero())
+        let default = self.lifecycle.readiness.is_some().then_some(READY_TIMEOUT);
+        self.lifecycle.ready_timeout.or(default).filter(|timeout| !timeout.is_zero())
     }
 }
 
@@ -367,7 +347,7 @@ impl Default for ProcessSpec {
             autorestart: AutoRestart::Unexpected,
             start_secs: 1,
             start_retries: StartRetries::Times(3),
-            exit_codes: vec![0],
+            exit_codes: [0].into(),
             stop_signal: Signal::TERM,
             stop_wait_secs: 10,
             stop_as_group: false,
@@ -386,18 +366,8 @@ impl Default for ProcessSpec {
             stand_in: None,
             socket: None,
             program_type: ProgramType::default(),
-            depends_on: Vec::new(),
-            restart_with: Vec::new(),
-            readiness: None,
-            ready_timeout: None,
-            health: None,
-            restart_policy: None,
-            hooks: None,
-            runtime_directories: Vec::new(),
-            schedule: None,
+            lifecycle: Lifecycle::default(),
             limits: None,
-            memory_limit: None,
-            secret_options: SecretOptions::default(),
             defined_at: WrittenAt::default(),
         }
     }
@@ -412,6 +382,9 @@ pub const HIDDEN: &str = "...";
 pub struct SecretOptions(Vec<String>);
 
 impl SecretOptions {
+    /// None.
+    pub(super) const NONE: Self = Self(Vec::new());
+
     /// Adds an option.
     pub fn add(&mut self, name: &str) {
         if !self.has(name) {

@@ -19,7 +19,7 @@ pub(super) struct ReadyLines {
 impl ReadyLines {
     /// Those of a process; `None` without any. All of them compile, as the configuration was checked.
     pub(super) fn of(spec: &ProcessSpec) -> Option<Box<Self>> {
-        let checks = spec.readiness.iter().flat_map(|ready| &ready.checks).enumerate();
+        let checks = spec.lifecycle.readiness.iter().flat_map(|ready| &ready.checks).enumerate();
         let expressions = checks.filter_map(|(place, check)| match check {
             ReadyCheck::Log(regex) => Regex::new(regex).ok().map(|regex| (place, regex)),
             ReadyCheck::StartSecs

@@ -226,8 +226,12 @@ mod tests {
         // A descriptor that we have opened ourselves is not a destination for logs.
         let ours = File::open("/dev/null").unwrap();
         let number = std::os::fd::AsRawFd::as_raw_fd(&ours);
-        let opened =
-            Sink::open(&LogTarget::File(format!("/dev/fd/{number}").into()), 0, 0, &mut destinations);
+        let opened = Sink::open(
+            &LogTarget::File(Path::new(&format!("/dev/fd/{number}")).into()),
+            0,
+            0,
+            &mut destinations,
+        );
         assert_eq!(opened.unwrap_err().raw_os_error(), Some(nix::libc::EBADF));
     }
 
@@ -237,7 +241,7 @@ mod tests {
         let path = folder.join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let mut destinations = Destinations::for_tests();
-        let mut sink = Sink::open(&LogTarget::File(path), 0, 0, &mut destinations).unwrap();
+        let mut sink = Sink::open(&LogTarget::File(path.into()), 0, 0, &mut destinations).unwrap();
         assert!(sink.write(b"x", OURSELVES, &mut destinations).is_some(), "reported once");
         assert_eq!(sink.write(b"y", OURSELVES, &mut destinations), None);
     }

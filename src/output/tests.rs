@@ -40,7 +40,7 @@ fn fifo(folder: &Folder, name: &str) -> (PathBuf, File) {
 
 /// A process that logs its standard output to this path.
 fn spec(path: &Path) -> ProcessSpec {
-    let stdout = StreamSpec { target: LogTarget::File(path.to_owned()), ..StreamSpec::default() };
+    let stdout = StreamSpec { target: LogTarget::File(path.into()), ..StreamSpec::default() };
     ProcessSpec { name: "web".into(), group: "web".into(), stdout, ..ProcessSpec::default() }
 }
 

@@ -139,7 +139,7 @@ fn config_info(info: &ConfigInfo) -> Value {
         ("stopwaitsecs", process.stop_wait_secs.into()),
         ("killasgroup", process.kill_as_group.into()),
         ("redirect_stderr", process.redirect_stderr.into()),
-        ("serverurl", or_none(process.server_url.clone())),
+        ("serverurl", or_none(process.server_url.as_deref().map(str::to_owned))),
     ];
     members.extend(stream_info(STDOUT_MEMBERS, &process.stdout));
     members.extend(stream_info(STDERR_MEMBERS, &process.stderr));

@@ -658,7 +658,7 @@ fn configurations_have_all_fields_of_supervisor() {
         command: "/bin/web".to_owned(),
         priority: 5,
         autorestart: AutoRestart::Never,
-        exit_codes: vec![0, 2],
+        exit_codes: [0, 2].into(),
         stop_wait_secs: i64::MAX,
         stop_as_group: true,
         kill_as_group: true,

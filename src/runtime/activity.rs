@@ -53,7 +53,8 @@ impl Activity {
         clock: &Clock,
         destinations: &mut Destinations,
     ) -> Result<Self, String> {
-        let target = settings.log_file.clone().map_or(LogTarget::None, LogTarget::File);
+        let target =
+            settings.log_file.as_deref().map_or(LogTarget::None, |path| LogTarget::File(path.into()));
         let file = Sink::open(&target, settings.log_bytes_max, settings.log_backups, destinations)
             .map_err(|error| cannot_open(settings, &error))?;
         // COMPAT: Supervisor writes every line twice when its log file is its standard output.

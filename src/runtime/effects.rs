@@ -329,7 +329,7 @@ pub(super) fn inherited_variables(settings: &Settings) -> Arc<InheritedVariables
 
 /// Creates the folders of `runtime_directory`.
 pub(super) fn make_runtime_folders(spec: &ProcessSpec) -> Result<(), NotSpawned> {
-    for path in &spec.runtime_directories {
+    for path in &spec.lifecycle.runtime_directories {
         make_owned_folder(path, spec.user.as_deref()).map_err(|error| {
             let text = format!("cannot make '{}' (runtime_directory): {error}", path.display());
             not_spawned(text, &error)

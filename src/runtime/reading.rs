@@ -63,7 +63,7 @@ impl Shell {
 
 fn file_of(target: LogTarget) -> Option<PathBuf> {
     match target {
-        LogTarget::File(path) => Some(path),
+        LogTarget::File(path) => Some(path.into()),
         LogTarget::None | LogTarget::Auto => None,
     }
 }

@@ -74,7 +74,7 @@ impl SelfReports {
         spec: &ProcessSpec,
         mut descriptors: Descriptors,
     ) -> io::Result<(SelfReport, Descriptors)> {
-        let checks = spec.readiness.as_ref().map_or_else(Vec::new, |ready| ready.checks.clone());
+        let checks = spec.lifecycle.readiness.as_ref().map_or_else(Vec::new, |ready| ready.checks.clone());
         let mut report = SelfReport::default();
         for check in &checks {
             match check {
@@ -92,7 +92,9 @@ impl SelfReports {
                 | ReadyCheck::Log(_) => {}
             }
         }
-        if let Some(health) = spec.health.as_ref().filter(|health| health.check == HealthCheck::Notify) {
+        if let Some(health) =
+            spec.lifecycle.health.as_ref().filter(|health| health.check == HealthCheck::Notify)
+        {
             report.watchdog_micros = Some(health.interval.as_micros());
             if report.notify.is_none() {
                 report.notify = Some(self.socket()?);

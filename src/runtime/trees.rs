@@ -95,7 +95,7 @@ impl Shell {
         let Some(spec) = self.core.spec(process) else { return };
         let options = [
             (spec.kill_tree, "kill_tree", "works only as killasgroup"),
-            (spec.memory_limit.is_some(), "memory_limit", "has no effect"),
+            (spec.lifecycle.memory_limit.is_some(), "memory_limit", "has no effect"),
         ];
         if options.iter().all(|(is_set, ..)| !is_set) {
             return;

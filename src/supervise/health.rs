@@ -167,7 +167,7 @@ impl Process {
     /// Begins the checks of a process that has become RUNNING.
     pub(super) fn begin_health(&mut self, turn: &Turn) {
         let now = turn.now.mono;
-        let Some(health) = &self.spec.health else { return };
+        let Some(health) = &self.spec.lifecycle.health else { return };
         let progress = match (&health.check, self.report_interval) {
             (HealthCheck::Notify, Some(interval)) => {
                 HealthProgress::ReportBy { at: now.after(interval), interval }
@@ -186,13 +186,13 @@ impl Process {
 
     /// Sets how often a process that is about to be spawned has to report in this run, as its environment says.
     pub(super) fn choose_report_interval(&mut self) {
-        let health = self.spec.health.as_ref().filter(|health| health.check == HealthCheck::Notify);
+        let health = self.spec.lifecycle.health.as_ref().filter(|health| health.check == HealthCheck::Notify);
         self.report_interval = health.map(|health| health.interval);
     }
 
     /// Applies a changed specification to a running process. Its health stays known unless the check is another one.
     pub(super) fn health_updated(&mut self, turn: &Turn, old: &ProcessSpec, out: &mut Effects) {
-        let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
+        let check = |spec: &ProcessSpec| spec.lifecycle.health.as_ref().map(|health| health.check.clone());
         if check(old) != check(&self.spec) {
             self.clear_check_output();
             if let Some(monitor) = self.health.take() {
@@ -203,7 +203,7 @@ impl Process {
             }
             return;
         }
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         if let HealthProgress::CheckAt(at) = &mut monitor.progress {
             *at = (*at).min(next_step(turn.now.mono.after(health.interval)));
         }
@@ -218,7 +218,7 @@ impl Process {
     /// Begins a check that is due, or notes that a report is missing.
     pub(super) fn health_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         let now = turn.now.mono;
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         if !turn.restarts_allowed || monitor.deadline().is_none_or(|at| now < at) {
             return;
         }
@@ -256,7 +256,7 @@ impl Process {
         outcome: Result<(), ProbeFailure>,
         out: &mut Effects,
     ) {
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         if !matches!(monitor.progress, HealthProgress::Checking { probe: current, .. } if current == probe) {
             return;
         }
@@ -292,7 +292,7 @@ impl Process {
         if !self.expect_next_report(turn, None) {
             return;
         }
-        if let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) {
+        if let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) {
             monitor.start_period_ends = None;
             monitor.failures_in_row = health.retries.saturating_sub(1);
             self.health_check_failed(turn, "it has sent WATCHDOG=trigger".to_owned(), out);
@@ -309,7 +309,7 @@ impl Process {
     }
 
     fn health_check_succeeded(&mut self, out: &mut Effects) {
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         let was_unhealthy = monitor.status == HealthStatus::Unhealthy;
         if monitor.succeeded(health) == HealthChange::BecameHealthy {
             let again = if was_unhealthy { " again" } else { "" };
@@ -319,7 +319,7 @@ impl Process {
     }
 
     fn health_check_failed(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         let change = monitor.failed(turn.now.mono, reason, health);
         let text = monitor.failure_text(health).unwrap_or_default();
         let log = |level, out: &mut Effects| {
@@ -336,7 +336,8 @@ impl Process {
 
     fn became_unhealthy(&mut self, turn: &Turn, failure: String, out: &mut Effects) {
         let name = &self.spec.name;
-        let action = self.spec.health.as_ref().map_or(OnUnhealthy::Ignore, |health| health.on_unhealthy);
+        let action =
+            self.spec.lifecycle.health.as_ref().map_or(OnUnhealthy::Ignore, |health| health.on_unhealthy);
         let consequence = match action {
             OnUnhealthy::Restart if !turn.restarts_allowed => "",
             OnUnhealthy::Restart if self.restarts_unhealthy() => "; restarting it",
@@ -352,7 +353,7 @@ impl Process {
 
     /// A restart is a stop, after which the restart policy decides. Processes bound to it stop first.
     fn act_on_unhealthy(&mut self, turn: &Turn, reason: String, out: &mut Effects) {
-        let (Some(health), Some(monitor)) = (&self.spec.health, &mut self.health) else { return };
+        let (Some(health), Some(monitor)) = (&self.spec.lifecycle.health, &mut self.health) else { return };
         if !turn.restarts_allowed {
             return;
         }
@@ -404,7 +405,7 @@ impl Process {
     pub(super) fn ends_supervisor_unhealthy(&self) -> bool {
         let shuts_down = |health: &HealthSpec| health.on_unhealthy == OnUnhealthy::Shutdown;
         self.unhealthy_reason().is_some()
-            && (self.spec.health.as_deref().is_some_and(shuts_down)
+            && (self.spec.lifecycle.health.as_deref().is_some_and(shuts_down)
                 || self.memory_verdict() == Some(OnUnhealthy::Shutdown))
     }
 
@@ -420,7 +421,7 @@ impl Process {
 
     /// Its health as clients see it; `None` while nothing is checked.
     pub(super) fn health_info(&self) -> Option<HealthInfo> {
-        let (health, monitor) = self.spec.health.as_ref().zip(self.health.as_ref())?;
+        let (health, monitor) = self.spec.lifecycle.health.as_ref().zip(self.health.as_ref())?;
         Some(HealthInfo { status: monitor.status, failure: monitor.failure_text(health) })
     }
 
@@ -455,7 +456,7 @@ impl Process {
 
     /// A process that names checks of its readiness is ready.
     pub(super) fn announce_ready(&self, out: &mut Effects) {
-        if self.spec.readiness.is_some() {
+        if self.spec.lifecycle.readiness.is_some() {
             let pid = self.pid().map_or(0, |Pid(pid)| pid);
             out.announce(EventType::ProcessReady, || Event::Ready { names: self.names(), pid });
         }

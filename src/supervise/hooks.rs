@@ -34,7 +34,7 @@ const GRACE_AFTER_TIMEOUT: Duration = GRACE_AFTER_KILL;
 
 impl Process {
     fn hook_command(&self, point: HookPoint) -> Option<&str> {
-        let hooks = self.spec.hooks.as_ref().filter(|_| !self.hooks.are_over)?;
+        let hooks = self.spec.lifecycle.hooks.as_ref().filter(|_| !self.hooks.are_over)?;
         let command = match point {
             HookPoint::PreStart => &hooks.pre_start,
             HookPoint::PostStart => &hooks.post_start,
@@ -46,7 +46,7 @@ impl Process {
     }
 
     fn hook_timeout(&self) -> Duration {
-        self.spec.hooks.as_ref().map_or(Duration::ZERO, |hooks| hooks.timeout)
+        self.spec.lifecycle.hooks.as_ref().map_or(Duration::ZERO, |hooks| hooks.timeout)
     }
 
     fn hook_environment(

@@ -14,7 +14,7 @@ impl Process {
     /// Starts a program with `autostart`, unless a target was set for it before. One with a schedule waits for its
     /// next run instead.
     pub(super) fn autostart(&mut self, turn: &Turn, out: &mut Effects) {
-        if self.spec.schedule.is_some() {
+        if self.spec.lifecycle.schedule.is_some() {
             return self.resume_schedule(turn, out);
         }
         if self.spec.autostart && self.desired.autostart() {
@@ -373,7 +373,8 @@ impl Process {
         if !turn.restarts_allowed {
             return;
         }
-        let has_limit = self.spec.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
+        let has_limit =
+            self.spec.lifecycle.restart_policy.as_ref().is_some_and(|policy| policy.limit.is_some());
         if let Err(reason) = retry_at {
             self.give_up(turn, reason, out);
         } else if gives_up && !has_limit {

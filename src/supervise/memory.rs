@@ -34,7 +34,7 @@ pub(super) struct MemoryWatch {
 impl Process {
     /// Begins the measurements of a process that has become RUNNING.
     pub(super) fn begin_memory_watch(&mut self, turn: &Turn) {
-        let limit = self.spec.memory_limit.as_ref();
+        let limit = self.spec.lifecycle.memory_limit.as_ref();
         self.memory = limit.map(|limit| {
             let measure_at = Some(next_step(turn.now.mono.after(limit.interval)));
             Box::new(MemoryWatch { measure_at, above: 0 })
@@ -43,7 +43,7 @@ impl Process {
 
     /// Applies a changed specification to a running process.
     pub(super) fn memory_limit_updated(&mut self, turn: &Turn, old: &ProcessSpec) {
-        let is_changed = self.spec.memory_limit != old.memory_limit;
+        let is_changed = self.spec.lifecycle.memory_limit != old.lifecycle.memory_limit;
         if is_changed && self.unhealthy_reason().is_none() && matches!(self.state, State::Running { .. }) {
             self.begin_memory_watch(turn);
         }
@@ -56,7 +56,9 @@ impl Process {
     /// Begins a measurement that is due.
     pub(super) fn memory_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
         let (now, pid) = (turn.now.mono, self.pid());
-        let (Some(limit), Some(watch), Some(pid)) = (&self.spec.memory_limit, &mut self.memory, pid) else {
+        let (Some(limit), Some(watch), Some(pid)) =
+            (&self.spec.lifecycle.memory_limit, &mut self.memory, pid)
+        else {
             return;
         };
         if turn.restarts_allowed && watch.measure_at.is_some_and(|at| now >= at) {
@@ -75,7 +77,9 @@ impl Process {
         if self.pid() != Some(pid) {
             return;
         }
-        let (Some(limit), Some(watch)) = (&self.spec.memory_limit, &mut self.memory) else { return };
+        let (Some(limit), Some(watch)) = (&self.spec.lifecycle.memory_limit, &mut self.memory) else {
+            return;
+        };
         let Some(bytes) = bytes.filter(|bytes| *bytes > limit.bytes) else {
             watch.above = 0;
             return;
@@ -111,6 +115,6 @@ impl Process {
     /// Whether it has used too much memory, and what follows.
     pub(super) fn memory_verdict(&self) -> Option<OnUnhealthy> {
         let is_over = self.memory.as_ref().is_some_and(|watch| watch.measure_at.is_none());
-        self.spec.memory_limit.as_ref().filter(|_| is_over).map(|limit| limit.on_limit)
+        self.spec.lifecycle.memory_limit.as_ref().filter(|_| is_over).map(|limit| limit.on_limit)
     }
 }

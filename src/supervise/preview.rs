@@ -58,7 +58,7 @@ impl Supervisor {
 
 /// Whether a new process starts by itself. One with a schedule waits for its time.
 fn starts(new: &ProcessSpec) -> bool {
-    new.autostart && new.schedule.is_none()
+    new.autostart && new.lifecycle.schedule.is_none()
 }
 
 fn added(new: &ProcessSpec) -> ProcessDifference {

@@ -280,7 +280,7 @@ impl Process {
         let (stdout, stderr) = self.auto_logs.as_ref().map_or((&None, &None), |it| (&it.stdout, &it.stderr));
         [(&self.spec.stdout, stdout), (&self.spec.stderr, stderr)].map(|(stream, auto)| {
             match &stream.target {
-                LogTarget::Auto => auto.clone().map_or(LogTarget::None, LogTarget::File),
+                LogTarget::Auto => auto.clone().map_or(LogTarget::None, |path| LogTarget::File(path.into())),
                 LogTarget::None => LogTarget::None,
                 LogTarget::File(path) => LogTarget::File(path.clone()),
             }

@@ -59,7 +59,7 @@ impl Until {
     pub(super) fn after_spawn(spec: &ProcessSpec, now: Mono) -> Self {
         let give_up_at = spec.start_timeout().map(|timeout| now.after(timeout));
         let up_at = now.after(seconds(spec.start_secs));
-        match (spec.program_type, &spec.readiness) {
+        match (spec.program_type, &spec.lifecycle.readiness) {
             (ProgramType::Oneshot, _) => Self::Done { give_up_at },
             (ProgramType::Daemon, None) => Self::UpFor { at: up_at },
             (ProgramType::Daemon, Some(ready)) => {

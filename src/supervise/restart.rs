@@ -146,7 +146,7 @@ impl Process {
     /// `Err` says why there is none.
     pub(super) fn next_restart(&mut self, turn: &Turn, by_rules: Mono) -> Result<Mono, String> {
         let spec = Arc::clone(&self.spec);
-        let Some(policy) = &spec.restart_policy else { return Ok(by_rules) };
+        let Some(policy) = &spec.lifecycle.restart_policy else { return Ok(by_rules) };
         let now = turn.now.mono;
         let Some(delay) = self.restarts.get_or_insert_default().count(now, policy) else {
             let (ends, within) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.ends, limit.within));
@@ -162,7 +162,7 @@ impl Process {
     /// Handles the end of a run that may have lasted for `restart_reset_after`: its restarts are counted from zero
     /// again, also for hooks.
     pub(super) fn reset_restarts_after_long_run(&mut self, turn: &Turn) {
-        let Some(policy) = &self.spec.restart_policy else { return };
+        let Some(policy) = &self.spec.lifecycle.restart_policy else { return };
         if self.ready_at.is_some_and(|at| turn.now.mono.since(at) >= policy.reset_after) {
             if let Some(restarts) = &mut self.restarts {
                 restarts.in_row = 0;
@@ -196,7 +196,7 @@ impl Process {
         let at = self.retry_at()?;
         // A shortage is not counted.
         let in_row = self.restarts.as_ref().map_or(0, |restarts| restarts.in_row);
-        if self.spec.restart_policy.is_none() || in_row == 0 {
+        if self.spec.lifecycle.restart_policy.is_none() || in_row == 0 {
             return None;
         }
         let secs = at.since(now).as_secs_f64().ceil();

@@ -104,7 +104,7 @@ impl Process {
     }
 
     fn plan_run(&mut self, turn: &Turn, last: i64, out: &mut Effects) {
-        let Some(schedule) = &self.spec.schedule else { return };
+        let Some(schedule) = &self.spec.lifecycle.schedule else { return };
         let Some(at) = schedule.next_after(last) else {
             self.timetable.next = None;
             return out.log(LogLevel::Warn, format!("{}: the schedule has no further run", self.spec.name));
@@ -133,7 +133,7 @@ impl Process {
         }
         // Computed from the instant of the run, so that a small correction of the clock does not repeat it.
         self.plan_run(turn, secs.max(run.at), out);
-        let catches_up = self.spec.schedule.as_ref().is_some_and(|schedule| schedule.catch_up);
+        let catches_up = self.spec.lifecycle.schedule.as_ref().is_some_and(|schedule| schedule.catch_up);
         if run.is_missed(now) && !catches_up {
             let text = format!("{}: a scheduled run was missed, and is not made up", self.spec.name);
             return out.log(LogLevel::Warn, text);
@@ -142,7 +142,7 @@ impl Process {
     }
 
     fn run_is_due(&mut self, turn: &Turn, out: &mut Effects) {
-        let overlap = self.spec.schedule.as_ref().map_or_else(Overlap::default, |it| it.overlap);
+        let overlap = self.spec.lifecycle.schedule.as_ref().map_or_else(Overlap::default, |it| it.overlap);
         if self.is_between_runs() {
             return self.start_run(turn, out);
         }
@@ -201,7 +201,7 @@ impl Process {
 
     /// What clients see of the schedule, after Supervisor's words for the state.
     pub(super) fn with_next_run(&self, description: String, offset_secs: i32) -> String {
-        if self.spec.schedule.is_none() || !self.state().is_stopped() {
+        if self.spec.lifecycle.schedule.is_none() || !self.state().is_stopped() {
             return description;
         }
         let next = match self.next_run_ms() {

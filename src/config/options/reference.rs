@@ -174,9 +174,9 @@ fn every_field_of_a_specification_has_a_row() {
         ["group", "program", "inherits_stdio", "stand_in", "socket", "secret_options", "defined_at"];
     let base = of_ini("command=a");
     let fields_of = |spec: &ProcessSpec| -> Vec<(String, String)> {
-        let text = format!("{spec:#?}");
+        let parts = [format!("{spec:#?}"), format!("{:#?}", *spec.lifecycle)];
         let mut fields: Vec<(String, String)> = Vec::new();
-        for line in text.lines().skip(1) {
+        for line in parts.iter().flat_map(|text| text.lines().skip(1)) {
             let top = line.strip_prefix("    ").filter(|line| !line.starts_with([' ', '}', ']', ')']));
             match top.and_then(|line| line.split_once(": ")) {
                 Some((name, value)) => fields.push((name.to_owned(), value.to_owned())),

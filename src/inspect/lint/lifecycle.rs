@@ -31,43 +31,49 @@ const OPTION_PARTS: [OptionPart; 12] = [
             "on_unhealthy",
         ],
         reason: "without health",
-        is_idle: |spec| spec.health.is_none(),
+        is_idle: |spec| spec.lifecycle.health.is_none(),
     },
     OptionPart {
         options: &["health"],
         reason: "with type=oneshot, whose end says how it went",
-        is_idle: |spec| spec.program_type == ProgramType::Oneshot && spec.health.is_some(),
+        is_idle: |spec| spec.program_type == ProgramType::Oneshot && spec.lifecycle.health.is_some(),
     },
     OptionPart {
         options: &["health_timeout"],
         reason: "with health=notify, where nothing is asked",
-        is_idle: |spec| spec.health.as_ref().is_some_and(|health| health.check == HealthCheck::Notify),
+        is_idle: |spec| {
+            spec.lifecycle.health.as_ref().is_some_and(|health| health.check == HealthCheck::Notify)
+        },
     },
     OptionPart {
         options: &["ready_interval"],
         reason: "without ready",
-        is_idle: |spec| spec.readiness.is_none(),
+        is_idle: |spec| spec.lifecycle.readiness.is_none(),
     },
     OptionPart {
         options: &["ready_timeout"],
         reason: "without ready or type=oneshot",
-        is_idle: |spec| spec.readiness.is_none() && spec.program_type == ProgramType::Daemon,
+        is_idle: |spec| spec.lifecycle.readiness.is_none() && spec.program_type == ProgramType::Daemon,
     },
     OptionPart {
         options: &["on_memory_limit", "memory_interval"],
         reason: "without memory_limit",
-        is_idle: |spec| spec.memory_limit.is_none(),
+        is_idle: |spec| spec.lifecycle.memory_limit.is_none(),
     },
     OptionPart {
         options: &["cgroup_memory_max", "cgroup_memory_high", "cgroup_cpu_max", "cgroup_pids_max"],
         reason: "with cgroup=off",
         is_idle: |spec| spec.limits.as_ref().is_some_and(|limits| limits.cgroup.mode == CgroupMode::Off),
     },
-    OptionPart { options: &["hook_timeout"], reason: "without a hook", is_idle: |spec| spec.hooks.is_none() },
+    OptionPart {
+        options: &["hook_timeout"],
+        reason: "without a hook",
+        is_idle: |spec| spec.lifecycle.hooks.is_none(),
+    },
     OptionPart {
         options: &["schedule_timezone", "schedule_overlap", "schedule_jitter", "schedule_catch_up"],
         reason: "without schedule",
-        is_idle: |spec| spec.schedule.is_none(),
+        is_idle: |spec| spec.lifecycle.schedule.is_none(),
     },
     OptionPart {
         options: &["startsecs", "autorestart", "post_start"],
@@ -83,7 +89,10 @@ const OPTION_PARTS: [OptionPart; 12] = [
         options: &["startsecs"],
         reason: "with ready, unless that names startsecs too",
         is_idle: |spec| {
-            spec.readiness.as_ref().is_some_and(|ready| !ready.checks.contains(&ReadyCheck::StartSecs))
+            spec.lifecycle
+                .readiness
+                .as_ref()
+                .is_some_and(|ready| !ready.checks.contains(&ReadyCheck::StartSecs))
         },
     },
 ];
@@ -103,11 +112,11 @@ pub(super) fn lint(reading: &mut Reading<'_>, programs: &[SectionProcesses<'_, '
         let Some(spec) = program.processes.first() else { continue };
         warn_of_idle_options(reading, program, spec);
         warn_of_early_timeout(reading, program, spec);
-        if let Some(policy) = &spec.restart_policy {
+        if let Some(policy) = &spec.lifecycle.restart_policy {
             let option = RESTART_OPTIONS.into_iter().find(|option| program.section.entry(option).is_some());
             note(reading, program, option.unwrap_or(RESTART_OPTIONS[0]), delays(policy));
         }
-        if let Some((schedule, now)) = spec.schedule.as_ref().zip(now) {
+        if let Some((schedule, now)) = spec.lifecycle.schedule.as_ref().zip(now) {
             note(reading, program, "schedule", next_runs(schedule, now));
         }
     }
@@ -128,7 +137,7 @@ fn warn_of_idle_options(reading: &mut Reading<'_>, program: &SectionProcesses<'_
 /// A start that is given up before it can be ready.
 fn warn_of_early_timeout(reading: &mut Reading<'_>, program: &SectionProcesses<'_, '_>, spec: &ProcessSpec) {
     let needs_start_secs =
-        spec.readiness.as_ref().is_some_and(|ready| ready.checks.contains(&ReadyCheck::StartSecs));
+        spec.lifecycle.readiness.as_ref().is_some_and(|ready| ready.checks.contains(&ReadyCheck::StartSecs));
     let Some(timeout) = spec.start_timeout().filter(|_| needs_start_secs) else { return };
     if u64::try_from(spec.start_secs).is_ok_and(|secs| timeout < Duration::from_secs(secs)) {
         let text = format!(

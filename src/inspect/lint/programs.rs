@@ -55,15 +55,16 @@ fn command(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
 
 /// Those of checks and hooks, which run in the environment of the program.
 fn commands_beside(options: &mut SectionReader<'_, '_>, process: &ProcessSpec) {
-    let ready = process.readiness.iter().flat_map(|ready| &ready.checks).filter_map(|check| match check {
-        ReadyCheck::Probe(Probe::Exec(command)) => Some(("ready", command)),
-        _ => None,
-    });
-    let health = process.health.iter().filter_map(|health| match &health.check {
+    let ready =
+        process.lifecycle.readiness.iter().flat_map(|ready| &ready.checks).filter_map(|check| match check {
+            ReadyCheck::Probe(Probe::Exec(command)) => Some(("ready", command)),
+            _ => None,
+        });
+    let health = process.lifecycle.health.iter().filter_map(|health| match &health.check {
         HealthCheck::Probe(Probe::Exec(command)) => Some(("health", command)),
         _ => None,
     });
-    let hooks = process.hooks.iter().flat_map(|hooks| {
+    let hooks = process.lifecycle.hooks.iter().flat_map(|hooks| {
         let Hooks { pre_start, post_start, pre_stop, post_stop, on_failure, timeout: _ } = &**hooks;
         let commands = [
             ("pre_start", pre_start),

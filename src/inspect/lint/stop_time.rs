@@ -59,7 +59,8 @@ impl StopTime {
             (options.is_set("stopwaitsecs"), options.is_set("hook_timeout"))
         };
         let (sets_wait, sets_timeout) = with_options(reading, program.section, program.kind(), is_set)?;
-        let post_stop = process.hooks.as_ref().filter(|hooks| sets_timeout && hooks.post_stop.is_some());
+        let post_stop =
+            process.lifecycle.hooks.as_ref().filter(|hooks| sets_timeout && hooks.post_stop.is_some());
         let post_stop_secs = post_stop.map(|hooks| hooks.timeout.as_secs_f64().ceil() as i64);
         (sets_wait || post_stop_secs.is_some()).then(|| Self {
             wait_secs: if sets_wait { process.stop_wait_secs.max(0) } else { 0 },

@@ -29,13 +29,13 @@ macro_rules! word {
 macro_rules! part {
     ($part:ident.$field:ident) => {
         Field {
-            get: |spec| spec.$part.as_ref().map(|part| part.$field.clone()),
+            get: |spec| spec.lifecycle.$part.as_ref().map(|part| part.$field.clone()),
             set: |spec, value| {
-                if let Some(part) = &mut spec.$part {
+                if let Some(part) = &mut spec.lifecycle.$part {
                     part.$field = value;
                 }
             },
-            is_same: |old, new| match (&old.$part, &new.$part) {
+            is_same: |old, new| match (&old.lifecycle.$part, &new.lifecycle.$part) {
                 (Some(old), Some(new)) => old.$field == new.$field,
                 _ => true,
             },
@@ -44,15 +44,15 @@ macro_rules! part {
     ($part:ident.$field:ident: $($value:expr),+) => {
         Field {
             get: |spec| {
-                let part = spec.$part.as_ref()?;
+                let part = spec.lifecycle.$part.as_ref()?;
                 [$($value),+].iter().position(|value| *value == part.$field)
             },
             set: |spec, index| {
-                if let Some(part) = &mut spec.$part {
+                if let Some(part) = &mut spec.lifecycle.$part {
                     part.$field = [$($value),+][index];
                 }
             },
-            is_same: |old, new| match (&old.$part, &new.$part) {
+            is_same: |old, new| match (&old.lifecycle.$part, &new.lifecycle.$part) {
                 (Some(old), Some(new)) => old.$field == new.$field,
                 _ => true,
             },
@@ -64,10 +64,10 @@ macro_rules! part {
 macro_rules! making {
     ($part:ident.$field:ident $(, $some:ident)?) => {
         Field {
-            get: |spec| making!(@optional spec.$part.as_ref().map(|part| part.$field.clone()) $(, $some)?),
-            set: |spec, value| spec.$part.get_or_insert_default().$field = $($some)?(value),
+            get: |spec| making!(@optional spec.lifecycle.$part.as_ref().map(|part| part.$field.clone()) $(, $some)?),
+            set: |spec, value| spec.lifecycle.$part.get_or_insert_default().$field = $($some)?(value),
             is_same: |old, new| {
-                old.$part.as_ref().map(|part| &part.$field) == new.$part.as_ref().map(|part| &part.$field)
+                old.lifecycle.$part.as_ref().map(|part| &part.$field) == new.lifecycle.$part.as_ref().map(|part| &part.$field)
             },
         }
     };
@@ -83,10 +83,11 @@ macro_rules! making {
 macro_rules! hook {
     ($field:ident) => {
         Lands::Command(Field {
-            get: |spec| spec.hooks.as_ref().and_then(|hooks| hooks.$field.clone()),
-            set: |spec, command| spec.hooks.get_or_insert_default().$field = Some(command),
+            get: |spec| spec.lifecycle.hooks.as_ref().and_then(|hooks| hooks.$field.clone()),
+            set: |spec, command| spec.lifecycle.hooks.get_or_insert_default().$field = Some(command),
             is_same: |old, new| {
-                let hook = |spec: &ProcessSpec| spec.hooks.as_ref().and_then(|hooks| hooks.$field.clone());
+                let hook =
+                    |spec: &ProcessSpec| spec.lifecycle.hooks.as_ref().and_then(|hooks| hooks.$field.clone());
                 hook(old) == hook(new)
             },
         })

@@ -27,7 +27,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     .since("0.1.0"),
     row(
         "depends_on",
-        Lands::Dependencies(field!(depends_on)),
+        Lands::Dependencies(field!(lifecycle.depends_on)),
         Is(""),
         (Process, InPlace),
         "db, migrate=done, cache?",
@@ -36,7 +36,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     .since("0.1.0"),
     row(
         "restart_with",
-        Lands::Dependencies(field!(restart_with)),
+        Lands::Dependencies(field!(lifecycle.restart_with)),
         Is(""),
         (Process, InPlace),
         "db",
@@ -46,13 +46,14 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "ready",
         Lands::Ready(Field {
-            get: |spec| spec.readiness.as_ref().map(|ready| ready.checks.clone()),
+            get: |spec| spec.lifecycle.readiness.as_ref().map(|ready| ready.checks.clone()),
             set: |spec, checks| {
                 let is_default = checks.iter().all(|check| *check == ReadyCheck::StartSecs);
-                spec.readiness = (!is_default).then(|| Box::new(ReadinessSpec::new(checks)));
+                spec.lifecycle.readiness = (!is_default).then(|| Box::new(ReadinessSpec::new(checks)));
             },
             is_same: |old, new| {
-                let checks = |spec: &ProcessSpec| spec.readiness.as_ref().map(|ready| ready.checks.clone());
+                let checks =
+                    |spec: &ProcessSpec| spec.lifecycle.readiness.as_ref().map(|ready| ready.checks.clone());
                 checks(old) == checks(new)
             },
         }),
@@ -67,9 +68,9 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
         Lands::Seconds(
             Duration::ZERO,
             Field {
-                get: |spec| spec.ready_timeout,
-                set: |spec, timeout| spec.ready_timeout = Some(timeout),
-                is_same: |old, new| old.ready_timeout == new.ready_timeout,
+                get: |spec| spec.lifecycle.ready_timeout,
+                set: |spec, timeout| spec.lifecycle.ready_timeout = Some(timeout),
+                is_same: |old, new| old.lifecycle.ready_timeout == new.lifecycle.ready_timeout,
             },
         ),
         Unset("60"),
@@ -90,10 +91,11 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "health",
         Lands::Health(Field {
-            get: |spec| spec.health.as_ref().map(|health| health.check.clone()),
-            set: |spec, check| spec.health = Some(Box::new(HealthSpec::new(check))),
+            get: |spec| spec.lifecycle.health.as_ref().map(|health| health.check.clone()),
+            set: |spec, check| spec.lifecycle.health = Some(Box::new(HealthSpec::new(check))),
             is_same: |old, new| {
-                let check = |spec: &ProcessSpec| spec.health.as_ref().map(|health| health.check.clone());
+                let check =
+                    |spec: &ProcessSpec| spec.lifecycle.health.as_ref().map(|health| health.check.clone());
                 check(old) == check(new)
             },
         }),
@@ -261,7 +263,7 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     .since("0.1.0"),
     row(
         "runtime_directory",
-        Lands::Paths(field!(runtime_directories)),
+        Lands::Paths(field!(lifecycle.runtime_directories)),
         Is(""),
         (Process, NextStart),
         "/run/php,/run/web",
@@ -271,10 +273,12 @@ pub(super) const LIFECYCLE: &[OptionDoc] = &[
     row(
         "schedule",
         Lands::Schedule(Field {
-            get: |spec| spec.schedule.as_ref().map(|it| (it.when.clone(), it.text.clone())),
-            set: |spec, (when, text)| spec.schedule = Some(Box::new(ScheduleSpec::new(when, text))),
+            get: |spec| spec.lifecycle.schedule.as_ref().map(|it| (it.when.clone(), it.text.clone())),
+            set: |spec, (when, text)| spec.lifecycle.schedule = Some(Box::new(ScheduleSpec::new(when, text))),
             is_same: |old, new| {
-                let when = |spec: &ProcessSpec| spec.schedule.as_ref().map(|schedule| schedule.when.clone());
+                let when = |spec: &ProcessSpec| {
+                    spec.lifecycle.schedule.as_ref().map(|schedule| schedule.when.clone())
+                };
                 when(old) == when(new)
             },
         }),

@@ -69,13 +69,16 @@ pub(super) const LIMITS: &[OptionDoc] = &[
     row(
         "memory_limit",
         Lands::Size(Field {
-            get: |spec| spec.memory_limit.as_ref().and_then(|limit| i64::try_from(limit.bytes).ok()),
+            get: |spec| {
+                spec.lifecycle.memory_limit.as_ref().and_then(|limit| i64::try_from(limit.bytes).ok())
+            },
             set: |spec, bytes| {
                 let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 0);
-                spec.memory_limit = bytes.map(|bytes| Box::new(MemoryLimitSpec::new(bytes)));
+                spec.lifecycle.memory_limit = bytes.map(|bytes| Box::new(MemoryLimitSpec::new(bytes)));
             },
             is_same: |old, new| {
-                let bytes = |spec: &ProcessSpec| spec.memory_limit.as_ref().map(|limit| limit.bytes);
+                let bytes =
+                    |spec: &ProcessSpec| spec.lifecycle.memory_limit.as_ref().map(|limit| limit.bytes);
                 bytes(old) == bytes(new)
             },
         }),

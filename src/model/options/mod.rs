@@ -238,7 +238,7 @@ pub enum Lands {
     Octal(Field<Option<u32>>),
     Retries(Field<StartRetries>),
     AutoRestart(Field<AutoRestart>),
-    ExitCodes(Field<Vec<i32>>),
+    ExitCodes(Field<Box<[i32]>>),
     Signal(Field<Signal>),
     User(Field<Option<Arc<User>>>),
     /// A keyword, by its index.

@@ -358,7 +358,7 @@ pub fn differing_values(old: &ProcessSpec, new: &ProcessSpec) -> Vec<OptionDiffe
     let options = differing(old, new).map(|(name, binding)| {
         let (mut old_text, mut new_text) = binding.field_ref.texts(old, new);
         for (spec, text) in [(old, &mut old_text), (new, &mut new_text)] {
-            if spec.secret_options.has(name) {
+            if spec.lifecycle.secret_options.has(name) {
                 *text = text.take().map(|_| HIDDEN.to_owned());
             }
         }

@@ -81,9 +81,9 @@ impl OwnField for Name {
     }
 }
 
-impl OwnField for Option<String> {
+impl OwnField for Option<Box<str>> {
     fn text(&self) -> Option<String> {
-        self.clone()
+        shown(self.as_ref())
     }
 }
 

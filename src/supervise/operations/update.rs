@@ -241,7 +241,7 @@ impl Process {
     fn apply(&mut self, turn: &Turn, spec: &Arc<ProcessSpec>, out: &mut Effects) {
         let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
         out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
-        let is_rescheduled = self.spec.schedule != spec.schedule;
+        let is_rescheduled = self.spec.lifecycle.schedule != spec.lifecycle.schedule;
         let old = std::mem::replace(&mut self.spec, Arc::clone(spec));
         self.health_updated(turn, &old, out);
         self.memory_limit_updated(turn, &old);

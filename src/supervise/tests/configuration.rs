@@ -1,5 +1,7 @@
 //! Rereading the configuration; adding and removing groups.
 
+use std::path::Path;
+
 use super::*;
 
 #[test]
@@ -29,7 +31,7 @@ fn a_log_that_becomes_auto_is_a_change() {
         let web = spec("web");
         alone(1, ProcessSpec { stdout: StreamSpec { target, ..web.stdout.clone() }, ..web })
     };
-    let mut scenario = Scenario::of(vec![file(LogTarget::File("/x.log".into()))]).running();
+    let mut scenario = Scenario::of(vec![file(LogTarget::File(Path::new("/x.log").into()))]).running();
     scenario.next_groups = vec![file(LogTarget::Auto)];
     scenario.ask(Command::ReloadConfig);
     scenario.expect_log(&["!reply 1 Changes { added: [], changed: [\"web\"], removed: [] }"]);

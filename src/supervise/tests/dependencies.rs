@@ -13,12 +13,10 @@ pub(super) fn dependency(text: &str) -> Dependency {
 /// A program that runs as soon as it is spawned.
 fn quick(name: &str, depends_on: &[&str]) -> ProcessSpec {
     let (bound, others): (Vec<&str>, Vec<&str>) = depends_on.iter().partition(|text| text.ends_with('!'));
-    ProcessSpec {
-        start_secs: 0,
-        depends_on: others.into_iter().map(dependency).collect(),
-        restart_with: bound.into_iter().map(|text| dependency(text.trim_end_matches('!'))).collect(),
-        ..spec(name)
-    }
+    ProcessSpec { start_secs: 0, ..spec(name) }.with_lifecycle(|it| {
+        it.depends_on = others.into_iter().map(dependency).collect();
+        it.restart_with = bound.into_iter().map(|text| dependency(text.trim_end_matches('!'))).collect();
+    })
 }
 
 /// The same, but RUNNING a second after its spawn.

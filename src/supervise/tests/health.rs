@@ -14,7 +14,7 @@ fn checked(name: &str, change: impl FnOnce(&mut ProcessSpec, &mut HealthSpec)) -
     let mut spec = ProcessSpec { start_secs: 0, ..spec(name) };
     let mut health = HealthSpec::new(tcp());
     change(&mut spec, &mut health);
-    ProcessSpec { health: Some(Box::new(health)), ..spec }
+    spec.with_lifecycle(|it| it.health = Some(Box::new(health)))
 }
 
 fn of(spec: ProcessSpec) -> Scenario {
@@ -122,7 +122,7 @@ fn a_restart_goes_through_the_restart_policy() {
         health.retries = 1;
         let limit = Some(RestartLimit { ends: 2, within: Duration::from_secs(600) });
         let policy = RestartDelays { jitter_percent: 0, limit, ..RestartDelays::default() };
-        web.restart_policy = Some(policy.into());
+        web.lifecycle.restart_policy = Some(policy.into());
     });
     scenario.check(REFUSED);
     scenario.exit("web", 0);
@@ -226,7 +226,7 @@ fn in_the_start_period_failures_do_not_count_and_the_first_success_ends_it() {
 #[test]
 fn the_start_period_counts_from_readiness() {
     let mut scenario = of(checked("web", |web, health| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
         (health.retries, health.start_period) = (1, Duration::from_secs(5));
     }));
     scenario.pass(30.0);
@@ -340,7 +340,8 @@ fn a_hundred_checks_are_spread() {
 #[test]
 fn a_dependent_waits_until_it_is_healthy() {
     let db = checked("db", |_, _| ());
-    let web = ProcessSpec { depends_on: vec![dependency("db=healthy")], start_secs: 0, ..spec("web") };
+    let web = ProcessSpec { start_secs: 0, ..spec("web") };
+    let web = web.with_lifecycle(|it| it.depends_on = vec![dependency("db=healthy")]);
     let mut scenario = Scenario::of(vec![alone(1, web), alone(1, db)]).begin();
     assert_eq!(scenario.description("web"), "waiting for db (healthy)");
     scenario.check(REFUSED);
@@ -359,7 +360,8 @@ fn a_dependent_waits_until_it_is_healthy() {
 #[test]
 fn a_process_bound_to_its_health_stops_first_and_starts_again() {
     let db = checked("db", |_, health| health.retries = 1);
-    let web = ProcessSpec { restart_with: vec![dependency("db=healthy")], start_secs: 0, ..spec("web") };
+    let web = ProcessSpec { start_secs: 0, ..spec("web") };
+    let web = web.with_lifecycle(|it| it.restart_with = vec![dependency("db=healthy")]);
     let mut scenario = Scenario::of(vec![alone(1, web), alone(1, db)]).begin();
     scenario.check(Ok(()));
     assert_eq!(scenario.state("web"), ProcessState::Running);
@@ -487,7 +489,7 @@ fn a_report_missed_while_the_supervisor_was_stopped_does_not_count() {
 #[test]
 fn listeners_receive_health_events() {
     let web = checked("web", |web, health| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
         health.retries = 1;
     });
     let events = [EventType::ProcessReady, EventType::ProcessHealth];
@@ -511,8 +513,11 @@ fn listeners_receive_health_events() {
 #[test]
 fn hooks_receive_the_unhealthy_reason() {
     let mut scenario = scenario(|web, health| {
-        let hooks = hooks::with_hooks(|hooks| (hooks.pre_start, hooks.post_start) = (None, None)).hooks;
-        (web.hooks, web.autorestart, health.retries) = (hooks, AutoRestart::Never, 1);
+        let hooks = hooks::with_hooks(|hooks| (hooks.pre_start, hooks.post_start) = (None, None))
+            .lifecycle
+            .hooks
+            .clone();
+        (web.lifecycle.hooks, web.autorestart, health.retries) = (hooks, AutoRestart::Never, 1);
     });
     let done = TaskEnd::Exited(ExitStatus::Exited(0));
     scenario.check(REFUSED);
@@ -530,7 +535,8 @@ fn the_output_of_a_failed_check_is_kept_until_a_check_succeeds() {
     let command = |command: &str| Probe::Exec(command.to_owned());
     let mut scenario = scenario(|web, health| {
         *health = HealthSpec { retries: 1, ..HealthSpec::new(HealthCheck::Probe(command("health"))) };
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Probe(command("ready"))])));
+        web.lifecycle.readiness =
+            Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Probe(command("ready"))])));
     });
     let output = |scenario: &Scenario| {
         let turn = Turn { now: scenario.now, restarts_allowed: true, random: 0 };

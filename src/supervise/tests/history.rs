@@ -71,7 +71,7 @@ fn a_shutdown_is_the_reason_of_its_stops() {
 #[test]
 fn what_waits_says_so_and_then_starts() {
     let db = dependency("db");
-    let web = ProcessSpec { depends_on: vec![db], ..spec("web") };
+    let web = spec("web").with_lifecycle(|it| it.depends_on = vec![db]);
     let scenario = Scenario::of(vec![alone(1, spec("db")), alone(2, web)]).running();
     let expected = ["STOPPED STARTING: waiting for its dependencies", "STARTING STARTING: started"];
     assert_eq!(history(&scenario, "web")[..2], expected);

@@ -15,7 +15,7 @@ pub(super) fn with_hooks(change: impl FnOnce(&mut Hooks)) -> ProcessSpec {
         timeout: Duration::from_secs(5),
     };
     change(&mut hooks);
-    ProcessSpec { start_secs: 0, hooks: Some(hooks.into()), ..spec("web") }
+    ProcessSpec { start_secs: 0, ..spec("web") }.with_lifecycle(|it| it.hooks = Some(hooks.into()))
 }
 
 /// With this hook alone.
@@ -182,7 +182,7 @@ fn the_end_of_a_cancelled_hook_is_ignored() {
 fn post_start_waits_for_readiness_and_its_failure_is_a_warning() {
     let checks = vec![ReadyCheck::Notify];
     let readiness = Some(Box::new(ReadinessSpec::new(checks)));
-    let mut scenario = web(ProcessSpec { readiness, ..only("post_start") }).begin();
+    let mut scenario = web(only("post_start").with_lifecycle(|it| it.readiness = readiness)).begin();
     scenario.pass(3.0);
     assert!(scenario.hooks.is_empty());
     scenario.input(Input::ReadyReported { process: scenario.id("web"), pid: Pid(101), check: 0 });
@@ -495,8 +495,8 @@ fn a_group_is_removed_once_post_stop_has_ended_and_without_waiting_for_on_failur
 
 #[test]
 fn a_job_that_is_due_again_waits_for_post_stop() {
-    let hooks = only("post_stop").hooks;
-    let job = ProcessSpec { hooks, ..schedules::job("@every 2s", |_| ()) };
+    let hooks = only("post_stop").lifecycle.hooks.clone();
+    let job = schedules::job("@every 2s", |_| ()).with_lifecycle(|it| it.hooks = hooks);
     let mut scenario = web(job);
     scenario.at(Mono::default());
     let mut scenario = scenario.begin();
@@ -516,7 +516,7 @@ fn a_job_that_is_due_again_waits_for_post_stop() {
 #[test]
 fn a_lost_binding_cancels_pre_start() {
     let bound = dependency("db");
-    let web = ProcessSpec { restart_with: vec![bound], ..only("pre_start") };
+    let web = only("pre_start").with_lifecycle(|it| it.restart_with = vec![bound]);
     let db = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(2, web)]).begin();
     assert_eq!(scenario.description("web"), "running pre_start");
@@ -532,7 +532,7 @@ fn a_lost_binding_cancels_pre_start() {
 #[test]
 fn a_dependency_lost_during_pre_start_is_awaited_again() {
     let on_db = dependency("db");
-    let web = ProcessSpec { depends_on: vec![on_db], ..only("pre_start") };
+    let web = only("pre_start").with_lifecycle(|it| it.depends_on = vec![on_db]);
     let db = ProcessSpec { start_secs: 2, autorestart: AutoRestart::Always, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(1, web)]).begin();
     scenario.pass(2.0);
@@ -548,7 +548,7 @@ fn a_dependency_lost_during_pre_start_is_awaited_again() {
 #[test]
 fn dependencies_stop_after_post_stop_of_their_dependents() {
     let on_db = dependency("db");
-    let web = ProcessSpec { depends_on: vec![on_db], ..only("post_stop") };
+    let web = only("post_stop").with_lifecycle(|it| it.depends_on = vec![on_db]);
     let db = ProcessSpec { start_secs: 0, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(1, web)]).begin();
     scenario.ask(Command::StopAllProcesses(Wait::Yes));
@@ -563,11 +563,10 @@ fn hooks_receive_the_reason_unhealthy() {
     let health = HealthSpec { retries: 1, ..HealthSpec::new(HealthCheck::Notify) };
     let limit = Some(RestartLimit { ends: 2, within: Duration::from_secs(600) });
     let policy = RestartDelays { limit, delay: Duration::ZERO, ..RestartDelays::default() };
-    let checked = ProcessSpec {
-        health: Some(health.into()),
-        restart_policy: Some(policy.into()),
-        ..with_hooks(|hooks| (hooks.pre_start, hooks.post_start) = (None, None))
-    };
+    let hooks = with_hooks(|hooks| (hooks.pre_start, hooks.post_start) = (None, None));
+    let checked = hooks.with_lifecycle(|it| {
+        (it.health, it.restart_policy) = (Some(health.into()), Some(policy.into()));
+    });
     let mut scenario = web(checked).begin();
     for end in ["!spawn web", "!on_failure web (unhealthy pid 102 code 0)"] {
         scenario.log.clear();
@@ -629,7 +628,8 @@ fn a_run_of_restart_reset_after_counts_restarts_for_hooks_from_zero() {
             ..RestartDelays::default()
         };
         let restart_policy = is_set.then(|| policy.into());
-        let mut scenario = web(ProcessSpec { restart_policy, ..only("post_stop") }).begin();
+        let mut scenario =
+            web(only("post_stop").with_lifecycle(|it| it.restart_policy = restart_policy)).begin();
         assert_eq!(runs.map(|secs| scenario.restarts_after_run(secs)), expected);
     }
 }
@@ -638,12 +638,8 @@ fn a_run_of_restart_reset_after_counts_restarts_for_hooks_from_zero() {
 #[test]
 fn a_pre_start_that_fails_after_a_long_run_does_not_reset_the_delays() {
     let policy = RestartDelays { jitter_percent: 0, ..RestartDelays::default() };
-    let mut scenario = web(ProcessSpec {
-        restart_policy: Some(policy.into()),
-        start_retries: StartRetries::Forever,
-        ..only("pre_start")
-    })
-    .begin();
+    let tireless = ProcessSpec { start_retries: StartRetries::Forever, ..only("pre_start") };
+    let mut scenario = web(tireless.with_lifecycle(|it| it.restart_policy = Some(policy.into()))).begin();
     scenario.end_hook(DONE);
     scenario.pass(100.0);
     scenario.exit("web", 1);

@@ -126,7 +126,7 @@ fn autorestart_decides_what_follows_an_exit() {
         (AutoRestart::Always, ExitStatus::Exited(0), true),
     ] {
         let mut scenario =
-            Scenario::one(|web| (web.autorestart, web.exit_codes) = (policy, vec![0, 2])).running();
+            Scenario::one(|web| (web.autorestart, web.exit_codes) = (policy, [0, 2].into())).running();
         scenario.end("web", status);
         let started = scenario.log.iter().any(|line| line == "!spawn web");
         assert_eq!(started, restarts, "{policy:?} {status:?}: {:?}", scenario.log);

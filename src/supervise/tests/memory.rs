@@ -9,7 +9,7 @@ fn limited(change: impl FnOnce(&mut ProcessSpec, &mut MemoryLimitSpec)) -> Scena
     let mut spec = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("web") };
     let mut limit = MemoryLimitSpec::new(300 * MB);
     change(&mut spec, &mut limit);
-    let spec = ProcessSpec { memory_limit: Some(Box::new(limit)), ..spec };
+    let spec = spec.with_lifecycle(|it| it.memory_limit = Some(Box::new(limit)));
     let mut scenario = Scenario::of(vec![alone(999, spec)]).begin();
     scenario.log.clear();
     scenario
@@ -95,7 +95,7 @@ fn an_update_changes_or_ends_the_measurements() {
     let running = scenario.supervisor.spec(scenario.id("web")).unwrap().clone();
     let with = |limit: Option<u64>| {
         let limit = limit.map(|megabytes| Box::new(MemoryLimitSpec::new(megabytes * MB)));
-        ProcessSpec { memory_limit: limit, ..ProcessSpec::clone(&running) }
+        ProcessSpec::clone(&running).with_lifecycle(|it| it.memory_limit = limit)
     };
     configure(&mut scenario, vec![alone(999, with(Some(600)))]);
     update(&mut scenario, "web");

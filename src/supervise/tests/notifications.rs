@@ -94,8 +94,8 @@ fn a_stop_is_not_extended_without_bound() {
 #[test]
 fn a_start_is_extended_from_the_time_of_the_report() {
     let mut scenario = Scenario::one(|web| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
-        web.ready_timeout = Some(Duration::from_secs(5));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.ready_timeout = Some(Duration::from_secs(5));
     })
     .begin();
     scenario.log.clear();
@@ -138,7 +138,7 @@ fn the_main_process_is_the_program_and_the_leader_may_take_over_again() {
 #[test]
 fn a_main_process_reports_readiness_for_its_program() {
     let mut scenario = Scenario::one(|web| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
     })
     .begin();
     scenario.notify(&[Notification::MainPid(Pid(777))]);
@@ -156,7 +156,7 @@ fn a_reset_forgets_restarts_and_the_ends_before() {
         limit,
         ..RestartDelays::default()
     };
-    let mut scenario = Scenario::one(|web| web.restart_policy = Some(policy.into())).running();
+    let mut scenario = Scenario::one(|web| web.lifecycle.restart_policy = Some(policy.into())).running();
     for _ in 0..3 {
         scenario.exit("web", 1);
         let retry = scenario.supervisor.process(scenario.id("web")).unwrap().retry_text(scenario.now.mono);

@@ -7,7 +7,7 @@ use super::*;
 /// `web` needs `db`, so `db` stops after it.
 fn web_needs_db() -> Scenario {
     let db = dependency("db");
-    let web = ProcessSpec { depends_on: vec![db], ..spec("web") };
+    let web = spec("web").with_lifecycle(|it| it.depends_on = vec![db]);
     Scenario::of(vec![alone(1, spec("db")), alone(1, web)]).running()
 }
 
@@ -79,7 +79,7 @@ fn a_rolling_restart_stops_the_next_process_when_the_previous_one_runs() {
 #[test]
 fn a_rolling_restart_waits_until_the_previous_process_is_ready() {
     let notifies = |it: &mut ProcessSpec| {
-        it.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        it.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
     };
     let mut scenario = rolling(notifies, ONE_BY_ONE);
     let says_ready = |scenario: &mut Scenario, name: &str| {

@@ -39,12 +39,9 @@ impl Random {
 fn versions() -> [Vec<GroupSpec>; 4] {
     let spec = |name: &str| ProcessSpec { stop_wait_secs: STOP_WAIT_SECS, ..spec(name) };
     let limit = Some(RestartLimit { ends: 4, within: Duration::from_secs(20) });
-    let quick = ProcessSpec {
-        start_secs: 0,
-        autorestart: AutoRestart::Always,
-        restart_policy: Some(RestartDelays { limit, ..RestartDelays::default() }.into()),
-        ..spec("quick")
-    };
+    let policy = RestartDelays { limit, ..RestartDelays::default() };
+    let quick = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Always, ..spec("quick") };
+    let quick = quick.with_lifecycle(|it| it.restart_policy = Some(policy.into()));
     let moved = ProcessSpec { directory: Some("/".into()), ..quick.clone() };
     let app = ProcessSpec { stop_as_group: true, kill_as_group: true, ..spec("app") };
     let db = ProcessSpec { kill_as_group: true, ..spec("db") };
@@ -103,20 +100,15 @@ fn starts_of_all_kinds(stop_wait_secs: i64) -> [ProcessSpec; 3] {
     let command = |command: &str| ReadyCheck::Probe(Probe::Exec(command.to_owned()));
     let spec = |name: &str| ProcessSpec { stop_wait_secs, ..spec(name) };
     [
-        ProcessSpec {
-            readiness: checks(vec![probe, ReadyCheck::StartSecs, ReadyCheck::Notify]),
-            ..spec("checked")
-        },
-        ProcessSpec {
-            readiness: checks(vec![command("a"), ReadyCheck::File("/ready".into()), command("b")]),
-            ready_timeout: Some(Duration::from_secs(7)),
-            ..spec("asked")
-        },
-        ProcessSpec {
-            program_type: ProgramType::Oneshot,
-            ready_timeout: Some(Duration::from_secs(20)),
-            ..spec("job")
-        },
+        spec("checked").with_lifecycle(|it| {
+            it.readiness = checks(vec![probe, ReadyCheck::StartSecs, ReadyCheck::Notify]);
+        }),
+        spec("asked").with_lifecycle(|it| {
+            it.readiness = checks(vec![command("a"), ReadyCheck::File("/ready".into()), command("b")]);
+            it.ready_timeout = Some(Duration::from_secs(7));
+        }),
+        ProcessSpec { program_type: ProgramType::Oneshot, ..spec("job") }
+            .with_lifecycle(|it| it.ready_timeout = Some(Duration::from_secs(20))),
     ]
 }
 
@@ -126,13 +118,8 @@ fn checked_while_they_run(stop_wait_secs: i64, version: usize) -> [ProcessSpec; 
         let (interval, timeout) = (Duration::from_millis(900), Duration::from_secs(2));
         let health = HealthSpec { on_unhealthy, retries, interval, timeout, ..HealthSpec::new(check) };
         let autorestart = [AutoRestart::Always, AutoRestart::Never][version % 2];
-        ProcessSpec {
-            stop_wait_secs,
-            start_secs: 0,
-            autorestart,
-            health: Some(Box::new(health)),
-            ..spec(name)
-        }
+        ProcessSpec { stop_wait_secs, start_secs: 0, autorestart, ..spec(name) }
+            .with_lifecycle(|it| it.health = Some(Box::new(health)))
     };
     let command = HealthCheck::Probe(Probe::Exec("ask".to_owned()));
     let socket = HealthCheck::Probe(Probe::Unix("/socket".into()));

@@ -42,18 +42,23 @@ fn program(number: u64, random: &mut Random) -> ProcessSpec {
     }
     let check = HealthCheck::Probe(Probe::Unix("/socket".into()));
     let health = HealthSpec { retries: 1, interval: Duration::from_secs(1), ..HealthSpec::new(check) };
-    ProcessSpec {
-        depends_on,
-        restart_with,
-        health: random.one_in(3).then(|| Box::new(health)),
+    let spec = ProcessSpec {
+        lifecycle: LifecycleSpec {
+            depends_on,
+            restart_with,
+            health: random.one_in(3).then(|| Box::new(health)),
+            ..LifecycleSpec::default()
+        }
+        .into(),
         priority: random.below(3) as i64,
         autostart: !random.one_in(4),
         autorestart: random.of(&[AutoRestart::Never, AutoRestart::Unexpected, AutoRestart::Always]).unwrap(),
         start_secs: random.below(2) as i64,
         start_retries: StartRetries::Times(random.below(2) as i64),
-        hooks: random.one_in(3).then(|| hooks::with_hooks(|_| ()).hooks).flatten(),
         ..spec(&name(number))
-    }
+    };
+    let hooks = random.one_in(3).then(|| hooks::with_hooks(|_| ()).lifecycle.hooks.clone()).flatten();
+    spec.with_lifecycle(|it| it.hooks = hooks)
 }
 
 fn random_input(scenario: &mut Scenario, random: &mut Random) {

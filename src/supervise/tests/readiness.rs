@@ -5,7 +5,7 @@ use super::*;
 
 fn ready(checks: &[ReadyCheck]) -> Scenario {
     Scenario::one(|web| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(checks.to_vec())));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(checks.to_vec())));
         web.start_retries = StartRetries::Times(1);
     })
     .begin()
@@ -160,8 +160,8 @@ fn a_start_that_takes_too_long_is_stopped_and_has_failed() {
 #[test]
 fn a_waiting_client_is_answered_when_a_start_times_out() {
     let mut scenario = Scenario::one(|web| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
-        web.ready_timeout = Some(Duration::from_secs(2));
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.ready_timeout = Some(Duration::from_secs(2));
         web.autostart = false;
     })
     .begin();
@@ -174,8 +174,8 @@ fn a_waiting_client_is_answered_when_a_start_times_out() {
 #[test]
 fn without_a_time_limit_it_may_take_forever() {
     let mut scenario = Scenario::one(|web| {
-        web.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
-        web.ready_timeout = Some(Duration::ZERO);
+        web.lifecycle.readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
+        web.lifecycle.ready_timeout = Some(Duration::ZERO);
     })
     .begin();
     assert_eq!(scenario.supervisor.deadline(), None);
@@ -223,9 +223,9 @@ fn a_late_outcome_is_ignored() {
 #[test]
 fn a_dependent_waits_until_it_is_ready() {
     let readiness = Some(Box::new(ReadinessSpec::new(vec![ReadyCheck::Notify])));
-    let db = ProcessSpec { readiness, ..spec("db") };
+    let db = spec("db").with_lifecycle(|it| it.readiness = readiness);
     let needs_db = dependency("db");
-    let web = ProcessSpec { depends_on: vec![needs_db], ..spec("web") };
+    let web = spec("web").with_lifecycle(|it| it.depends_on = vec![needs_db]);
     let mut scenario = Scenario::of(vec![alone(1, web), alone(1, db)]).begin();
     scenario.pass(30.0);
     assert_eq!(scenario.description("web"), "waiting for db (ready)");
@@ -278,7 +278,7 @@ fn a_oneshot_that_fails_is_tried_again_and_then_given_up() {
 
 #[test]
 fn a_oneshot_may_have_a_time_limit() {
-    let mut scenario = oneshot(|web| web.ready_timeout = Some(Duration::from_secs(5))).begin();
+    let mut scenario = oneshot(|web| web.lifecycle.ready_timeout = Some(Duration::from_secs(5))).begin();
     scenario.log.clear();
     scenario.pass(5.0);
     scenario.expect_log(&["WARN web is not done after 5 seconds; stopping it", "!kill web SIGTERM"]);

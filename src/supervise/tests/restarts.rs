@@ -17,7 +17,7 @@ fn scenario(change: impl FnOnce(&mut ProcessSpec, &mut RestartDelays)) -> Scenar
     let mut web = spec("web");
     web.start_secs = 0;
     change(&mut web, &mut policy);
-    web.restart_policy = Some(policy.into());
+    web.lifecycle.restart_policy = Some(policy.into());
     Scenario::of(vec![alone(999, web)]).begin()
 }
 
@@ -181,7 +181,7 @@ fn a_delay_of_zero_still_means_one_restart_a_second_at_most() {
 fn jitter_depends_on_the_seed() {
     let delay = |seed| {
         let mut scenario = Scenario::one(|web| {
-            (web.start_secs, web.restart_policy) = (0, Some(RestartDelays::default().into()));
+            (web.start_secs, web.lifecycle.restart_policy) = (0, Some(RestartDelays::default().into()));
         });
         scenario.supervisor = scenario.supervisor.seeded(seed);
         scenario.begin().delay_after_exit(1)

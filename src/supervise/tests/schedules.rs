@@ -7,12 +7,8 @@ use super::*;
 pub(super) fn job(when: &str, change: impl FnOnce(&mut ScheduleSpec)) -> ProcessSpec {
     let mut schedule = ScheduleSpec::new(Schedule::parse(when).unwrap(), when.to_owned());
     change(&mut schedule);
-    ProcessSpec {
-        start_secs: 0,
-        autorestart: AutoRestart::Never,
-        schedule: Some(Box::new(schedule)),
-        ..spec("job")
-    }
+    ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("job") }
+        .with_lifecycle(|it| it.schedule = Some(Box::new(schedule)))
 }
 
 fn scenario(when: &str, change: impl FnOnce(&mut ScheduleSpec)) -> Scenario {
@@ -186,7 +182,7 @@ fn a_shutdown_starts_no_run() {
 #[test]
 fn a_lost_binding_ends_the_run_and_not_the_schedule() {
     let bound = dependency("db");
-    let job = ProcessSpec { restart_with: vec![bound], ..job("@every 60s", |_| ()) };
+    let job = job("@every 60s", |_| ()).with_lifecycle(|it| it.restart_with = vec![bound]);
     let db = ProcessSpec { start_secs: 0, autorestart: AutoRestart::Never, ..spec("db") };
     let mut scenario = Scenario::of(vec![alone(1, db), alone(2, job)]);
     scenario.at(Mono::default());

@@ -1,5 +1,7 @@
 //! Updates of a group.
 
+use std::path::Path;
+
 use super::*;
 
 #[test]
@@ -299,14 +301,14 @@ fn auto_logs_stay_with_the_process_and_are_made_for_its_successor() {
     let mut scenario = Scenario::of(vec![auto(|_| ())]).running();
     let log = |scenario: &Scenario| scenario.supervisor.log_targets(scenario.id("web")).unwrap()[0].clone();
     let first = log(&scenario);
-    assert_eq!(first, LogTarget::File("/auto/1-out".into()));
+    assert_eq!(first, LogTarget::File(Path::new("/auto/1-out").into()));
     configure(&mut scenario, vec![auto(|web| web.priority = 1)]);
     update(&mut scenario, "web");
     assert_eq!(log(&scenario), first);
     configure(&mut scenario, vec![auto(|web| web.umask = Some(0))]);
     update(&mut scenario, "web");
     scenario.exit("web", 0);
-    assert_eq!(log(&scenario), LogTarget::File("/auto/2-out".into()));
+    assert_eq!(log(&scenario), LogTarget::File(Path::new("/auto/2-out").into()));
 }
 
 #[test]
