@@ -25,7 +25,8 @@ const CLOSING_OUTPUTS_MAX: usize = 16;
 /// All destinations. One is closed with its last writer, except our standard output and error.
 #[derive(Debug)]
 pub struct Destinations {
-    all: BTreeMap<DestinationId, BufferedOutput>,
+    /// Boxed, as there are few, and a node of the tree has room for eleven.
+    all: BTreeMap<DestinationId, Box<BufferedOutput>>,
     last: u64,
     pub(super) files: LogFiles,
     /// The descriptors from 3 on that we inherited, by number.
@@ -121,23 +122,23 @@ impl Destinations {
 
     fn insert(&mut self, output: BufferedOutput) -> DestinationId {
         self.last += 1;
-        self.all.insert(DestinationId(self.last), output);
+        self.all.insert(DestinationId(self.last), Box::new(output));
         DestinationId(self.last)
     }
 
     fn with_writer(&mut self, id: DestinationId) -> DestinationId {
-        self.all.entry(id).and_modify(BufferedOutput::add_writer);
+        self.all.entry(id).and_modify(|it| it.add_writer());
         id
     }
 
     /// Removes a writer. Without any, [`Destinations::watch`] closes it once its reader has taken what waits.
     pub(super) fn release(&mut self, id: DestinationId) {
-        self.all.entry(id).and_modify(BufferedOutput::remove_writer);
+        self.all.entry(id).and_modify(|it| it.remove_writer());
     }
 
     /// Whether several streams of programs write here, so that their unfinished lines could meet.
     pub(super) fn is_shared(&self, id: DestinationId) -> bool {
-        self.all.get(&id).is_some_and(BufferedOutput::is_shared)
+        self.all.get(&id).is_some_and(|it| it.is_shared())
     }
 
     /// One of the writers is the activity log, or no longer is.
@@ -147,7 +148,7 @@ impl Destinations {
 
     /// Opens all paths again, as another pipe may have been put in the place of one.
     pub(super) fn reopen(&mut self) {
-        self.all.values_mut().for_each(BufferedOutput::reopen);
+        self.all.values_mut().for_each(|it| it.reopen());
     }
 
     /// Takes bytes of a child: all of them, whether they fit or not.
@@ -180,22 +181,22 @@ impl Destinations {
 
     /// Whether children that write here have to wait.
     pub(super) fn is_full(&self, id: DestinationId) -> bool {
-        self.all.get(&id).is_some_and(BufferedOutput::is_full)
+        self.all.get(&id).is_some_and(|it| it.is_full())
     }
 
     /// Bytes that could not be written to a destination so far.
     pub(super) fn lost_bytes(&self, id: DestinationId) -> u64 {
-        self.all.get(&id).map_or(0, BufferedOutput::lost_bytes)
+        self.all.get(&id).map_or(0, |it| it.lost_bytes())
     }
 
     /// Whether children that write to any of them have to wait.
     pub(super) fn is_any_full(&self) -> bool {
-        self.syslog.is_full() || self.all.values().any(BufferedOutput::is_full)
+        self.syslog.is_full() || self.all.values().any(|it| it.is_full())
     }
 
     /// Whether anything waits for a reader.
     pub(super) fn has_pending(&self) -> bool {
-        self.syslog.has_pending() || self.all.values().any(BufferedOutput::has_pending)
+        self.syslog.has_pending() || self.all.values().any(|it| it.has_pending())
     }
 
     /// There is room again, or the reader is gone.
@@ -215,7 +216,8 @@ impl Destinations {
     /// Closes those without a writer: at once if nothing waits for the reader.
     fn close_unused(&mut self, poller: &Poller, tokens: &mut Tokens) {
         let mut closing = 0;
-        let unused = |(id, it): &(&DestinationId, &mut BufferedOutput)| **id > STDERR && !it.has_writers();
+        let unused =
+            |(id, it): &(&DestinationId, &mut Box<BufferedOutput>)| **id > STDERR && !it.has_writers();
         for (_, output) in self.all.iter_mut().rev().filter(unused) {
             closing += usize::from(output.has_pending());
             if closing > CLOSING_OUTPUTS_MAX {
@@ -235,12 +237,12 @@ fn own_line(form: &OwnForm, now: Now, level: LogLevel, text: &str) -> Vec<u8> {
     form.line(now.wall, level, text).unwrap_or_else(|| format!("sv: {text}\n").into_bytes())
 }
 
-fn standard_outputs() -> BTreeMap<DestinationId, BufferedOutput> {
+fn standard_outputs() -> BTreeMap<DestinationId, Box<BufferedOutput>> {
     let stdout = Output::inherited(io::stdout().as_fd()).ok();
     let stderr = Output::inherited(io::stderr().as_fd()).ok();
     let mut all = BTreeMap::new();
-    all.insert(STDOUT, BufferedOutput::new("standard output", stdout, None));
-    all.insert(STDERR, BufferedOutput::new("standard error", stderr, None));
+    all.insert(STDOUT, Box::new(BufferedOutput::new("standard output", stdout, None)));
+    all.insert(STDERR, Box::new(BufferedOutput::new("standard error", stderr, None)));
     all
 }
 
