@@ -73,7 +73,9 @@ pub fn run(launch: Launch) -> u8 {
 /// Errors to print, one or more lines each.
 type StartErrors = Vec<String>;
 
-/// `None` in the process that has started a daemon.
+/// `None` in the process that has started a daemon. Its frame is large, and must not become a part of that of [`run`], in
+/// which everything else happens.
+#[inline(never)]
 fn boot(launch: Launch) -> Result<Option<Box<Shell>>, StartErrors> {
     files::ensure_standard_descriptors().map_err(|error| one("cannot open '/dev/null'", &error))?;
     let inherited = files::inherited_descriptors();
