@@ -112,8 +112,8 @@ impl Cgroups {
     }
 
     /// Looks from time to time at what the OOM killer has killed.
-    pub(super) fn look_at_oom_kills(&mut self, now: Mono) {
-        self.container.look(now);
+    pub(super) fn look_at_oom_kills(&mut self, now: Mono, buffer: &mut [u8]) {
+        self.container.look(now, buffer);
     }
 
     fn enable(&mut self, controller: Controller) -> Result<(), String> {
@@ -428,9 +428,9 @@ impl Shell {
         let Some(kills) = own.and_then(ProcessCgroup::new_oom_kills) else {
             self.cgroups.leave(process);
             let is_by_others = is_killed && !self.core.is_killed_by_us(process);
-            return is_by_others && self.cgroups.container.explain(self.now.mono);
+            return is_by_others && self.cgroups.container.explain(self.now.mono, &mut self.buffer);
         };
-        self.cgroups.container.pass_over(kills, self.now.mono);
+        self.cgroups.container.pass_over(kills, self.now.mono, &mut self.buffer);
         if kills > 0 && !is_killed {
             let name = self.core.spec(process).map_or("", |spec| &spec.name);
             let text = format!("{name}: the OOM killer has killed {kills} of its processes");

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::Mono;
-use crate::sys::cgroup::OomCounter;
+use crate::sys::cgroup::{COUNTER_BYTES_MAX, OomCounter};
 
 /// How long a victim may take to end and to be reaped.
 const VICTIM_ENDS_WITHIN: Duration = Duration::from_secs(5);
@@ -33,13 +33,14 @@ impl OomKills {
     /// Those in the cgroup that we are in, from now on.
     pub(super) fn from_now() -> Self {
         let counter = OomCounter::of_our_cgroup();
-        Self { count: counter.read().unwrap_or(0), counter, ..Self::default() }
+        let count = counter.read(&mut vec![0; COUNTER_BYTES_MAX]).unwrap_or(0);
+        Self { count, counter, ..Self::default() }
     }
 
     /// Looks at the counter, unless it was looked at lately.
-    pub(super) fn look(&mut self, now: Mono) {
+    pub(super) fn look(&mut self, now: Mono, buffer: &mut [u8]) {
         if self.look_after.is_none_or(|at| at <= now) {
-            self.note(self.counter.read(), now);
+            self.note(self.counter.read(buffer), now);
         }
     }
 
@@ -54,8 +55,8 @@ impl OomKills {
     }
 
     /// Whether a program that has ended by SIGKILL is a victim.
-    pub(super) fn explain(&mut self, now: Mono) -> bool {
-        let count = self.counter.read();
+    pub(super) fn explain(&mut self, now: Mono, buffer: &mut [u8]) -> bool {
+        let count = self.counter.read(buffer);
         self.explained_by(count, now)
     }
 
@@ -65,9 +66,9 @@ impl OomKills {
     }
 
     /// So many kills are known to be those of a program with a counter of its own.
-    pub(super) fn pass_over(&mut self, kills: u64, now: Mono) {
+    pub(super) fn pass_over(&mut self, kills: u64, now: Mono, buffer: &mut [u8]) {
         if self.counter.counts_programs() {
-            self.note(self.counter.read(), now);
+            self.note(self.counter.read(buffer), now);
             // The newest: these were noticed last.
             let left = (self.unexplained.len() as u64).saturating_sub(kills);
             self.unexplained.truncate(left as usize);

@@ -104,7 +104,7 @@ impl Shell {
         self.now = self.clock.now();
         self.start_budget = StartBudget::of_turn();
         self.groups_of_turn = None;
-        self.cgroups.look_at_oom_kills(self.now.mono);
+        self.cgroups.look_at_oom_kills(self.now.mono, &mut self.buffer);
         self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
         if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {

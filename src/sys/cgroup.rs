@@ -32,7 +32,7 @@ use crate::model::{LimitOption, Pid};
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What is read of a file with a counter of kills. /proc/vmstat has a few KiB.
-const COUNTER_BYTES_MAX: usize = 16 * 1024;
+pub const COUNTER_BYTES_MAX: usize = 16 * 1024;
 
 /// How many supervisors with the same configuration can be below one cgroup.
 const FOLDERS_MAX: u32 = 16;
@@ -333,10 +333,11 @@ impl OomCounter {
         self.counts_programs
     }
 
-    /// Its present value. `None` if it can't be read.
+    /// Its present value, read into a buffer of at least [`COUNTER_BYTES_MAX`]. `None` if it can't be read.
     #[must_use]
-    pub fn read(&self) -> Option<u64> {
-        let (file, mut text, mut length) = (self.file.as_ref()?, [0; COUNTER_BYTES_MAX], 0);
+    pub fn read(&self, buffer: &mut [u8]) -> Option<u64> {
+        let (file, mut length) = (self.file.as_ref()?, 0);
+        let text = buffer.get_mut(..COUNTER_BYTES_MAX)?;
         // The kernel may give a page at a time.
         while let count @ 1.. = file.read_at(&mut text[length..], length as u64).ok()? {
             length += count;
