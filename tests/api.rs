@@ -776,7 +776,7 @@ fn logs_are_read_by_offsets_of_whole_characters() {
         ("processes/off/logs/stdout", "422 Unprocessable Content", "NO_FILE"),
         ("processes/nope/logs/stdout", "404 Not Found", "BAD_NAME"),
         ("processes/nope/logs/stdout?follow=true", "404 Not Found", "BAD_NAME"),
-        ("processes/off/logs/stdout?follow=true", "422 Unprocessable Content", "NO_FILE"),
+        ("processes/talks/logs/stderr?follow=true", "422 Unprocessable Content", "NO_FILE"),
         ("processes/talks/logs/stdin", "404 Not Found", "NOT_FOUND"),
         ("processes/talks/logs/stdout?length=3", "400 Bad Request", "BAD_REQUEST"),
         ("processes/talks/logs/stdout?offset=1&bytes=3", "400 Bad Request", "BAD_REQUEST"),

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -634,6 +635,36 @@ fn a_rolling_restart_ends_at_the_first_failure() {
     ] {
         assert_eq!(run(&sandbox, words).2, Some(2), "{words:?}");
     }
+}
+
+#[test]
+fn a_log_is_followed_before_the_first_run() {
+    let mut sandbox = Sandbox::with_programs(
+        "[program:file]\ncommand=/bin/sh -c 'echo one; exec cat'\nautostart=false\nredirect_stderr=true\n\
+         stdout_logfile=%(here)s/file.log\n\
+         [program:pipe]\ncommand=/bin/sh -c 'echo two; exec cat'\nautostart=false\nredirect_stderr=true\n\
+         stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\n\
+         [program:none]\ncommand=/bin/cat\nautostart=false\nredirect_stderr=true\nstdout_logfile=NONE\n",
+    )
+    .start();
+    let shows = |sandbox: &mut Sandbox, name: &str, text: &str| {
+        sandbox.wait(&format!("'{text}' in {name}"), |sandbox| {
+            fs::read_to_string(sandbox.path(name)).unwrap().contains(text).then_some(())
+        });
+    };
+    for (name, text) in [("file", "one"), ("pipe", "two")] {
+        let mut client = spawn(&sandbox, &["logs", "-f", name, "none"], name);
+        // It follows both: the other one is refused by then.
+        shows(&mut sandbox, &format!("{name}.err"), "none: ERROR (no log file)\n");
+        assert_eq!(sandbox.ctl(&["start", name]).code, Some(0));
+        shows(&mut sandbox, name, &format!("{name} | {text}\n"));
+        interrupt(&client);
+        assert_eq!(exit_code(&mut sandbox, &mut client), Some(1));
+        let errors = fs::read_to_string(sandbox.path(&format!("{name}.err"))).unwrap();
+        assert_eq!(errors, "none: ERROR (no log file)\n");
+    }
+    // Supervisor's own words refuse it.
+    assert_eq!(sandbox.ctl(&["tail", "none"]).stdout, "none: ERROR (no log file)\n");
 }
 
 #[test]

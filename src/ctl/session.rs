@@ -22,6 +22,7 @@ use super::screen::{self, harmless_lines};
 use super::{suggest, wildcard};
 use crate::cli::ClientAction;
 use crate::config::{ClientPlugin, did_you_mean};
+use crate::logs::AWAIT_QUERY;
 use crate::model::{HealthStatus, Namespec, ProcessState};
 use crate::xmlrpc::Value;
 
@@ -267,6 +268,12 @@ impl<'io> Session<'io> {
     pub(super) fn follow(&mut self, path: &str) -> Result<Follow, CallError> {
         self.flush();
         self.client.follow(&encoded(path))
+    }
+
+    /// The same of a log that may not exist before the first run of its program.
+    pub(super) fn follow_awaited(&mut self, path: &str) -> Result<Follow, CallError> {
+        self.flush();
+        self.client.follow(&format!("{}?{AWAIT_QUERY}", encoded(path)))
     }
 
     /// The URL of the server.

@@ -3,6 +3,9 @@
 /// How much of the existing log a new follower gets.
 pub const FOLLOWED_BYTES_FIRST: u64 = 1024;
 
+/// The query of a request to follow a log that may not exist yet. Supervisor ignores queries.
+pub const AWAIT_QUERY: &str = "await=true";
+
 /// Sent when a log was truncated, before its new content.
 pub const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 

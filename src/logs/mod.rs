@@ -24,7 +24,7 @@ pub use ansi::AnsiStripper;
 pub use capture::{Capture, Piece};
 pub use echo::{conversation_echo, output_echo};
 pub use follow::{
-    FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, complete_characters, cut_off_before, missed,
+    AWAIT_QUERY, FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, complete_characters, cut_off_before, missed,
     whole_characters,
 };
 pub use json::Speaker;

@@ -8,7 +8,10 @@
 //!
 //! Of a stream that does not go to a file, the ring is the buffer. A client that is too slow for it gets the number of
 //! bytes that it has missed.
+//!
+//! A client may wait for a log that does not exist before the first run of its program. It gets all of it.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -46,6 +49,8 @@ enum Followed {
     },
     /// The ring of the stream.
     Ring,
+    /// Whichever exists first: the ring, or a file at this path, if there is one.
+    Awaited(Option<PathBuf>),
 }
 
 /// What comes next for a client, of one of its logs.
@@ -93,12 +98,17 @@ impl Follower {
         Some(Self::new(id, Followed::Ring, (position, is_cut)))
     }
 
-    /// When the file was last written to, in seconds since the epoch; `None` for a ring.
+    /// A follower of a stream whose log does not exist yet.
+    pub(super) fn awaiting(id: StreamId, path: Option<PathBuf>) -> Self {
+        Self::new(id, Followed::Awaited(path), (0, false))
+    }
+
+    /// When the file was last written to, in seconds since the epoch; `None` if there is none.
     #[must_use]
     pub fn modified_secs(&self) -> Option<i64> {
         match &self.log {
             Followed::File { file, .. } => Some(file.metadata().map_or(0, |metadata| metadata.mtime())),
-            Followed::Ring => None,
+            Followed::Ring | Followed::Awaited(_) => None,
         }
     }
 
@@ -171,6 +181,18 @@ impl Follower {
 }
 
 impl Followed {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Awaited(path) => path.as_deref(),
+            Self::Ring => None,
+        }
+    }
+
+    fn may_be_ring(&self) -> bool {
+        matches!(self, Self::Ring | Self::Awaited(_))
+    }
+
     /// Where it begins and ends. A ring that was removed is an error.
     fn extent(&self, id: StreamId, records: &Records) -> io::Result<(u64, u64)> {
         match self {
@@ -179,6 +201,7 @@ impl Followed {
                 let ring = records.ring(id).ok_or(io::ErrorKind::NotFound)?;
                 Ok((ring.start(), ring.size()))
             }
+            Self::Awaited(_) => Ok((0, 0)),
         }
     }
 
@@ -196,6 +219,7 @@ impl Followed {
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 Ok(bytes.len())
             }
+            Self::Awaited(_) => Ok(0),
         }
     }
 }
@@ -213,10 +237,12 @@ pub(super) struct Followers {
 impl Followers {
     /// A client follows another log.
     pub(super) fn add(&mut self, client: u64, tail: Follower) {
-        match &tail.log {
-            Followed::File { path, .. } => self.by_path.entry(path.clone()).or_default().insert(client),
-            Followed::Ring => self.by_stream.entry(tail.id).or_default().insert(client),
-        };
+        if let Some(path) = tail.log.path() {
+            self.by_path.entry(path.to_owned()).or_default().insert(client);
+        }
+        if tail.log.may_be_ring() {
+            self.by_stream.entry(tail.id).or_default().insert(client);
+        }
         self.by_client.entry(client).or_default().push(tail);
     }
 
@@ -224,10 +250,32 @@ impl Followers {
     pub(super) fn remove(&mut self, client: u64) {
         self.due.remove(&client);
         for tail in self.by_client.remove(&client).unwrap_or_default() {
-            match tail.log {
-                Followed::File { path, .. } => remove_from(&mut self.by_path, &path, client),
-                Followed::Ring => remove_from(&mut self.by_stream, &tail.id, client),
+            if let Some(path) = tail.log.path() {
+                remove_from(&mut self.by_path, path, client);
             }
+            if tail.log.may_be_ring() {
+                remove_from(&mut self.by_stream, &tail.id, client);
+            }
+        }
+    }
+
+    /// Follows the awaited logs that exist now.
+    fn find_awaited(&mut self, client: u64, records: &Records) {
+        for tail in self.by_client.get_mut(&client).into_iter().flatten() {
+            let Followed::Awaited(path) = &mut tail.log else { continue };
+            let path = path.take();
+            let file = path.as_ref().and_then(|path| open_to_read(path).ok());
+            tail.log = match (path, file) {
+                (path, _) if records.ring(tail.id).is_some() => {
+                    path.iter().for_each(|path| remove_from(&mut self.by_path, path, client));
+                    Followed::Ring
+                }
+                (Some(path), Some(file)) => {
+                    remove_from(&mut self.by_stream, &tail.id, client);
+                    Followed::File { path, file }
+                }
+                (path, _) => Followed::Awaited(path),
+            };
         }
     }
 
@@ -290,6 +338,7 @@ impl Followers {
 
     /// What comes next for a client. Its logs take turns; one that cannot be read any more has ended.
     pub(super) fn next(&mut self, client: u64, buffer: &mut [u8], records: &Records) -> Option<FollowedPart> {
+        self.find_awaited(client, records);
         let tails = self.by_client.get_mut(&client)?;
         let mut end = None;
         for _ in 0..tails.len() {
@@ -320,7 +369,11 @@ impl Followers {
     }
 }
 
-fn remove_from<K: Ord>(followers: &mut BTreeMap<K, BTreeSet<u64>>, log: &K, client: u64) {
+fn remove_from<K, Q>(followers: &mut BTreeMap<K, BTreeSet<u64>>, log: &Q, client: u64)
+where
+    K: Ord + Borrow<Q>,
+    Q: Ord + ?Sized,
+{
     if let Some(clients) = followers.get_mut(log) {
         clients.remove(&client);
         if clients.is_empty() {
@@ -381,6 +434,38 @@ mod tests {
         );
         fs::write(&path, "three\n").unwrap();
         assert_eq!(read_all(&mut followers, &records), "three\n");
+    }
+
+    #[test]
+    fn an_awaited_log_is_read_from_its_beginning_once_it_exists() {
+        let folder = Folder::new("followers-awaited");
+        let path = folder.join("x.log");
+        let (mut followers, mut records) = (Followers::default(), Records::default());
+        followers.add(CLIENT, Follower::awaiting(STDOUT, Some(path.clone())));
+        assert_eq!(read_all(&mut followers, &records), "");
+        fs::write(&path, "one\n").unwrap();
+        followers.written(&path);
+        assert!(followers.take_due().contains(&CLIENT));
+        assert_eq!(read_all(&mut followers, &records), "one\n");
+        followers.remove(CLIENT);
+        assert!(followers.by_path.is_empty() && followers.by_stream.is_empty());
+
+        followers.add(CLIENT, Follower::awaiting(STDOUT, Some(folder.join("y.log"))));
+        records.limit_ring(STDOUT, 100);
+        records.push_to_ring(STDOUT, b"in memory\n");
+        followers.ring_changed(STDOUT);
+        assert!(followers.take_due().contains(&CLIENT));
+        assert_eq!(read_all(&mut followers, &records), "in memory\n");
+        followers.remove(CLIENT);
+        assert!(followers.by_path.is_empty() && followers.by_stream.is_empty());
+    }
+
+    #[test]
+    fn an_awaited_log_ends_with_its_process() {
+        let mut followers = Followers::default();
+        followers.add(CLIENT, Follower::awaiting(STDOUT, None));
+        followers.end_where(|_| true);
+        assert_eq!(read_all(&mut followers, &Records::default()), "[end]");
     }
 
     #[test]

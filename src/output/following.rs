@@ -99,6 +99,26 @@ impl Outputs {
         }
     }
 
+    /// The same, of a log that may not exist before the first run of its program: then it is waited for. `None` if there
+    /// will be none, or none that can be followed.
+    #[must_use]
+    pub fn follower_awaiting(
+        &self,
+        id: StreamId,
+        path: Option<PathBuf>,
+        from: FollowFrom,
+    ) -> Option<Follower> {
+        let path = path?;
+        if let Some(follower) = self.follower(id, Some(path.clone()), from) {
+            return Some(follower);
+        }
+        match resolve_links(&path) {
+            // Only the ring is announced.
+            PathTarget::Descriptor(_) => Some(Follower::awaiting(id, None)),
+            PathTarget::Path => (!path.exists()).then(|| Follower::awaiting(id, Some(path))),
+        }
+    }
+
     /// A follower of our own log, as [`Outputs::follower`].
     #[must_use]
     pub fn follower_of_own_log(&self, path: Option<PathBuf>, from: FollowFrom) -> Option<Follower> {

@@ -30,13 +30,22 @@ const LOG_BYTES_PER_PIECE: usize = 16 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AwaitedStream {
     /// A log as it is.
-    Tail,
+    Tail(Absence),
     /// A log as server-sent events.
     LogEvents(FollowFrom),
     /// The event log after this serial, or from now on.
     Events(Option<u64>),
     /// The event log, and the logs of a process on standard output and standard error.
     Process(Option<u64>, [FollowFrom; 2]),
+}
+
+/// What becomes of a request for a log that does not exist before the first run of its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// As in Supervisor.
+    Refused,
+    /// It waits for the log.
+    Awaited,
 }
 
 /// The form in which a client gets its stream.
@@ -128,9 +137,10 @@ impl Shell {
     /// The core has answered: the stream begins.
     pub(super) fn begin_awaited(&mut self, token: u64, stream: AwaitedStream, outcome: Result<Reply, Fault>) {
         match (stream, outcome) {
-            (AwaitedStream::Tail, outcome) => self.follow(token, outcome),
+            (AwaitedStream::Tail(absence), outcome) => self.follow(token, outcome, absence),
             (_, Err(fault)) => self.respond(token, api::fault(fault)),
-            (AwaitedStream::LogEvents(from), Ok(reply)) => match self.follower(reply, from) {
+            (AwaitedStream::LogEvents(from), Ok(reply)) => match self.follower(reply, from, Absence::Awaited)
+            {
                 Some(follower) => {
                     self.output.follow(token, follower.for_text());
                     self.begin_event_stream(token, StreamForm::Events);
@@ -160,7 +170,8 @@ impl Shell {
         self.follow_events(token, after);
         let channels = [Channel::Stdout, Channel::Stderr];
         let has = [0, 1].map(|at| {
-            let follower = self.follower(Reply::Log(Some((process, channels[at]))), from[at]);
+            let follower =
+                self.follower(Reply::Log(Some((process, channels[at]))), from[at], Absence::Awaited);
             follower.map(|follower| self.output.follow(token, follower.for_text())).is_some()
         });
         if self.begin_event_stream(token, StreamForm::ProcessEvents) {

@@ -5,9 +5,9 @@
 
 use super::Shell;
 use super::door::forbidden;
-use super::streams::AwaitedStream;
+use super::streams::{Absence, AwaitedStream};
 use crate::http::{Request, Response, http_date};
-use crate::logs::{FOLLOWED_BYTES_FIRST, FollowFrom};
+use crate::logs::{AWAIT_QUERY, FOLLOWED_BYTES_FIRST, FollowFrom};
 use crate::model::{Channel, Command, Fault, FaultCode, LogOf, Namespec, Reply};
 use crate::output::{Follower, StreamId};
 
@@ -27,11 +27,15 @@ impl Shell {
             return self.respond(token, Response::error(400));
         }
         let Some(log) = log else { return self.respond(token, Response::error(404)) };
-        self.ask_for_stream(token, AwaitedStream::Tail, Command::FollowLog(log));
+        let absence = match request.query.as_deref() {
+            Some(AWAIT_QUERY) => Absence::Awaited,
+            _ => Absence::Refused,
+        };
+        self.ask_for_stream(token, AwaitedStream::Tail(absence), Command::FollowLog(log));
     }
 
     /// Begins to stream the requested log to a client.
-    pub(super) fn follow(&mut self, token: u64, found: Result<Reply, Fault>) {
+    pub(super) fn follow(&mut self, token: u64, found: Result<Reply, Fault>, absence: Absence) {
         let reply = match found {
             Ok(reply) => reply,
             Err(fault) if fault.code == FaultCode::Forbidden => {
@@ -42,14 +46,14 @@ impl Shell {
         // Supervisor sends this header, which is for nginx, only with the logs of processes.
         let is_of_process = matches!(reply, Reply::Log(Some(_)));
         let fields: &[_] = if is_of_process { &[("X-Accel-Buffering", "no")] } else { &[] };
-        match self.follower(reply, FollowFrom::Last(FOLLOWED_BYTES_FIRST)) {
+        match self.follower(reply, FollowFrom::Last(FOLLOWED_BYTES_FIRST), absence) {
             Some(follower) => self.begin_following(token, follower, fields),
             None => self.respond(token, Response::error(404)),
         }
     }
 
     /// A follower of the log that the core has found.
-    pub(super) fn follower(&mut self, found: Reply, from: FollowFrom) -> Option<Follower> {
+    pub(super) fn follower(&mut self, found: Reply, from: FollowFrom, absence: Absence) -> Option<Follower> {
         match found {
             Reply::Log(None) => {
                 self.flush_activity();
@@ -57,7 +61,11 @@ impl Shell {
             }
             Reply::Log(Some((process, channel))) => {
                 let path = self.log_path(process, channel);
-                self.output.follower(StreamId { process, channel }, path, from)
+                let id = StreamId { process, channel };
+                match absence {
+                    Absence::Refused => self.output.follower(id, path, from),
+                    Absence::Awaited => self.output.follower_awaiting(id, path, from),
+                }
             }
             _ => None,
         }

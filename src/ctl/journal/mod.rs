@@ -49,6 +49,8 @@ struct JournalSource {
     lines: JournalLines,
     overlap: StreamOverlap,
     stream: Option<Follow>,
+    /// Whether it has no log.
+    is_missing: bool,
 }
 
 /// `logs [-f] [-n LINES] [--since TIME] [--grep RE] [-t] [--json] [--stdout|--stderr] [NAME...]`
@@ -68,11 +70,10 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     let selected = selection::named(session, &rows, &wanted.names);
     let chosen: Vec<_> = selected.positions.into_iter().map(|at| &rows[at]).collect();
     let mut sources = sources(&chosen, &wanted, session.has_colors());
-    let mut shown = Vec::new();
     let mut late_starts = Vec::new();
     for source in &mut sources {
         let end = show_end(session, source, &wanted)?;
-        shown.push(end.is_some());
+        source.is_missing = end.is_none();
         if let Some(at) = end.and_then(|end| end.late_start) {
             late_starts.push((source.namespec.clone(), at));
         }
@@ -80,8 +81,11 @@ pub(super) fn logs(session: &mut Session, arg: &str) -> Outcome {
     if let Some(line) = late_starts_text(&late_starts) {
         session.warn(harmless(&line));
     }
-    report_missing_logs(session, &sources, &shown, &wanted);
-    if wanted.follows && !sources.is_empty() { follow(session, sources) } else { Ok(()) }
+    if wanted.follows && !sources.is_empty() {
+        return follow(session, sources, &wanted);
+    }
+    report_missing_logs(session, &sources, &wanted, &mut Vec::new());
+    Ok(())
 }
 
 fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> Vec<JournalSource> {
@@ -110,6 +114,7 @@ fn sources(rows: &[&ProcessRow], wanted: &JournalOptions, has_colors: bool) -> V
             ),
             overlap: StreamOverlap::default(),
             stream: None,
+            is_missing: false,
         })
     };
     names.into_iter().zip(colors).flat_map(of_one).collect()
@@ -130,6 +135,8 @@ fn show_end(
     let (end, is_searched) = match end_of_log(session, source, wanted) {
         Ok(found) => found,
         Err(CallError::Fault(fault::NO_FILE, _)) => return Ok(None),
+        // What goes to a pipe is kept from the first run on, and can be followed before.
+        Err(CallError::Fault(fault::FAILED, _)) if wanted.follows => return Ok(None),
         Err(error @ (CallError::Fault(..) | CallError::Rejected(_))) => {
             let (namespec, channel, why) = (&source.namespec, source.channel, error.plain());
             session.warn(harmless(&format!("{namespec}: ERROR (cannot read {channel}: {why})")));
@@ -283,32 +290,33 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Not having a log is normal for some processes, but worth a message if the process was named.
+/// Not having a log is normal for some processes, but worth a message if the process was named, once.
 fn report_missing_logs(
     session: &mut Session,
     sources: &[JournalSource],
-    shown: &[bool],
     wanted: &JournalOptions,
+    reported: &mut Vec<String>,
 ) {
-    let has_log = |namespec: &str| {
-        sources.iter().zip(shown).any(|(source, shown)| *shown && source.namespec == namespec)
-    };
-    let mut reported: Vec<&str> = Vec::new();
+    let has_log =
+        |namespec: &str| sources.iter().any(|source| !source.is_missing && source.namespec == namespec);
     for JournalSource { namespec, .. } in sources {
-        if !wanted.names.contains(&"all") && !has_log(namespec) && !reported.contains(&namespec.as_str()) {
+        if !wanted.names.contains(&"all") && !has_log(namespec) && !reported.contains(namespec) {
             session.warn(format_args!("{}: ERROR (no log file)", harmless(namespec)));
             session.fail(exit::GENERIC);
-            reported.push(namespec);
+            reported.push(namespec.clone());
         }
     }
 }
 
 /// Shows new lines, until Ctrl-C or until the server ends the streams.
-fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
+fn follow(session: &mut Session, mut sources: Vec<JournalSource>, wanted: &JournalOptions) -> Outcome {
     let interrupts = HeldInterrupts::back(&[Signal::INT])?;
     for source in &mut sources {
-        source.stream = session.follow(&log_of(&source.namespec, source.channel)).ok();
+        source.stream = session.follow_awaited(&log_of(&source.namespec, source.channel)).ok();
+        // The server knows whether there will be a log.
+        source.is_missing = source.stream.is_none();
     }
+    let mut reported = Vec::new();
     let started = Instant::now();
     while sources.iter().any(|source| source.stream.is_some()) {
         let is_joining = sources.iter().any(|source| source.stream.is_some() && source.overlap.is_open());
@@ -331,6 +339,7 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>) -> Outcome {
                 return Ok(());
             }
         }
+        report_missing_logs(session, &sources, wanted, &mut reported);
     }
     for source in &mut sources {
         let rest = source.lines.rest(now_ms());
@@ -347,6 +356,7 @@ impl JournalSource {
             match stream.read() {
                 Ok(Some(more)) => bytes = self.overlap.unseen(more),
                 // A channel without a log is not a failure here: the other one may have a log.
+                Err(CallError::Refused(..)) => (self.stream, self.is_missing) = (None, true),
                 Ok(None) | Err(_) => self.stream = None,
             }
         }
