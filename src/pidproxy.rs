@@ -9,19 +9,25 @@
 //! single process (`-1` means everybody) is never used. After a signal that requests termination we exit only
 //! after the process that it was forwarded to: otherwise a restart could run two of them at once.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::path::{self, Path};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal as NamedSignal, kill_process, pidfd_open, test_kill_process};
+use rustix::process::{
+    Pid as RawPid, PidfdFlags, Signal as NamedSignal, kill_process, pidfd_open, test_kill_process,
+};
 use signal_hook::iterator::Signals;
 
-use crate::model::Signal;
+use crate::model::{Pid, Signal};
+use crate::sys::descriptors::Membership;
+use crate::sys::exec_error::ExecErrorKind;
 use crate::sys::files::read_file;
+use crate::sys::process::{Reaped, reap};
+use crate::sys::program::Program;
+use crate::sys::spawn::spawn_in_place;
 use crate::sys::startup::unblock_signals;
 
 /// The forwarded signals.
@@ -55,11 +61,11 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
         Ok(signals) => signals,
         Err(error) => return complain(&format!("cannot watch for signals: {error}"), FAILED),
     };
-    unblock_signals();
-    let mut child = match spawn(command) {
+    let child = match spawn(command) {
         Ok(child) => child,
-        Err((code, text)) => return complain(&text, code),
+        Err(error) => return complain(&format!("cannot start the command: {error}"), FAILED),
     };
+    unblock_signals();
     let mut ending: Option<SignalledProcess> = None;
     loop {
         // Without a target there is nothing to wait for but signals.
@@ -70,7 +76,7 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
         };
         for signal in arrived.into_iter().map(Signal) {
             let sent_to = match signal {
-                Signal::CHLD => match (ended(&mut child), &ending) {
+                Signal::CHLD => match (ended(child), &ending) {
                     (Some(code), None) => return code,
                     // The process that was signalled may outlive the command that started it.
                     (Some(_) | None, _) => continue,
@@ -89,13 +95,13 @@ pub fn run(pid_file: &Path, command: &[OsString]) -> u8 {
 
 /// A process that was asked to end.
 struct SignalledProcess {
-    pid: Pid,
+    pid: RawPid,
     /// `None` for kernels before 5.3, and where a sandbox refuses it.
     handle: Option<OwnedFd>,
 }
 
 impl SignalledProcess {
-    fn new(pid: Pid) -> Self {
+    fn new(pid: RawPid) -> Self {
         Self { pid, handle: pidfd_open(pid, PidfdFlags::empty()).ok() }
     }
 
@@ -112,29 +118,27 @@ impl SignalledProcess {
     }
 }
 
-/// The command is a path against the folder we are in: no search, and `argv[0]` as it was typed.
-fn spawn(command: &[OsString]) -> Result<Child, (u8, String)> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err((FAILED, "no command".to_owned()));
-    };
-    let path: PathBuf = std::path::absolute(program).unwrap_or_else(|_| program.into());
-    Command::new(&path).arg0(program).args(arguments).spawn().map_err(|error| {
-        let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
-        (code, format!("cannot run '{}': {error}", path.display()))
+/// The command is a path against the folder we are in: no search, and `argv[0]` as it was typed. All signals are still blocked.
+fn spawn(command: &[OsString]) -> io::Result<Pid> {
+    let program = command.first().ok_or(io::ErrorKind::InvalidInput)?;
+    let path = path::absolute(program).unwrap_or_else(|_| program.into());
+    let program = Program::new(&path, command, env::vars_os())?;
+    spawn_in_place(&program, Membership::Ours, &|error, out| {
+        let _ = writeln!(out, "pidproxy: cannot run '{}': {}", path.display(), error.text);
+        if error.kind == ExecErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
     })
 }
 
-fn ended(child: &mut Child) -> Option<u8> {
-    match child.try_wait() {
-        Ok(status) => status.map(exit_code),
-        Err(error) => Some(complain(&format!("cannot wait for the command: {error}"), FAILED)),
+/// The exit status that a shell reports, once the command has exited.
+fn ended(command: Pid) -> Option<u8> {
+    loop {
+        match reap() {
+            Reaped::Child(pid, status) if pid == command => return Some(status.for_shell()),
+            // As PID 1 we get orphans, too.
+            Reaped::Child(..) => {}
+            Reaped::NoneEnded | Reaped::NoChildren => return None,
+        }
     }
-}
-
-/// The exit status that a shell reports.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|number| 128 + number));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
 }
 
 /// The process that it was sent to.
@@ -158,10 +162,10 @@ fn forward(pid_file: &Path, signal: Signal) -> Option<SignalledProcess> {
 }
 
 /// Read at every signal: the daemon may have been restarted. Only a positive number is one process.
-fn read_pid(pid_file: &Path) -> Option<Pid> {
+fn read_pid(pid_file: &Path) -> Option<RawPid> {
     let bytes = read_file(pid_file, PID_BYTES_MAX).ok()?;
     let number: i32 = str::from_utf8(&bytes).ok()?.trim().parse().ok()?;
-    (number > 0).then(|| Pid::from_raw(number)).flatten()
+    (number > 0).then(|| RawPid::from_raw(number)).flatten()
 }
 
 fn complain(text: &str, code: u8) -> u8 {
@@ -175,20 +179,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exit_of_the_command_is_reported_as_a_shell_does() {
-        for (raw, code) in [(0, 0), (3 << 8, 3), (255 << 8, 255), (15, 143), (9, 137), (11 | 0x80, 139)] {
-            assert_eq!(exit_code(ExitStatus::from_raw(raw)), code, "{raw:#x}");
-        }
-    }
-
-    #[test]
     fn a_pid_file_names_one_process_or_none() {
         let path = std::env::temp_dir().join(format!("sv-pidproxy-{}", std::process::id()));
         for (text, pid) in
             [("42\n", Some(42)), (" 7 ", Some(7)), ("0", None), ("-1", None), ("x", None), ("", None)]
         {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(read_pid(&path), pid.and_then(Pid::from_raw), "{text:?}");
+            assert_eq!(read_pid(&path), pid.and_then(RawPid::from_raw), "{text:?}");
         }
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read_pid(&path), None);

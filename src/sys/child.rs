@@ -100,6 +100,7 @@ pub(super) fn write_and_exit(file: &impl AsFd, bytes: &[u8]) -> ! {
 /// that was just forked, and then it runs without.
 fn join(membership: Membership) {
     match membership {
+        Membership::Ours => {}
         Membership::Group { foreground } => {
             let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
             if foreground {

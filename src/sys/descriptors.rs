@@ -175,6 +175,8 @@ impl Descriptors {
 /// The process group or session of a program with our own standard descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
+    /// In our own process group.
+    Ours,
     /// In a process group of its own.
     Group {
         /// It becomes the foreground group of the terminal instead of ours.
