@@ -4,7 +4,7 @@
 //! changes, the tallies of the prerequisites that the process is a member of are adjusted, and the dependents of a
 //! prerequisite are looked at when a fact that they depend on has changed. So the cost is linear in what changed.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -101,9 +101,8 @@ pub(super) enum Gate {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Conditions {
     graph: Graph,
-    /// The processes of the nodes.
+    /// The processes of the nodes, in ascending order.
     ids: Vec<ProcessId>,
-    nodes: BTreeMap<ProcessId, usize>,
     /// Names that no active process has, because their group was removed.
     unknown: Vec<Unknown>,
     tallies: Vec<Tally>,
@@ -119,6 +118,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
+    /// Of processes in the order of their ids.
     fn of<'a>(processes: impl Iterator<Item = &'a Process>) -> Self {
         let processes: Vec<_> = processes.collect();
         let specs: Vec<&ProcessSpec> = processes.iter().map(|process| &*process.spec).collect();
@@ -132,12 +132,10 @@ impl Conditions {
             return Self { is_new: true, ..Self::default() };
         }
         let ids: Vec<_> = processes.iter().map(|process| process.id).collect();
-        let nodes = ids.iter().enumerate().map(|(node, id)| (*id, node)).collect();
         let prerequisites = graph.prerequisites().len();
         let mut conditions = Self {
             graph,
             ids,
-            nodes,
             unknown,
             tallies: vec![Tally::default(); prerequisites],
             states: processes.iter().map(|process| process.condition_state()).collect(),
@@ -156,12 +154,16 @@ impl Conditions {
         self.ids.is_empty()
     }
 
+    fn node(&self, id: ProcessId) -> Option<usize> {
+        self.ids.binary_search(&id).ok()
+    }
+
     /// Which of these processes depends on which, and whether there are more than [`EDGES_MAX`] such edges.
     pub(super) fn edges(&self, processes: &[ProcessId]) -> (Vec<ProcessEdge>, bool) {
-        let positions: BTreeMap<_, _> = processes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let positions: HashMap<_, _> = processes.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let position = |node: usize| positions.get(self.ids.get(node)?).copied();
         let mut edges = Vec::new();
-        let nodes = processes.iter().enumerate().filter_map(|(at, id)| Some((at, *self.nodes.get(id)?)));
+        let nodes = processes.iter().enumerate().filter_map(|(at, id)| Some((at, self.node(*id)?)));
         for (from, node) in nodes {
             for need in self.graph.needs(node) {
                 let Prerequisite { condition, members, .. } = &self.graph.prerequisites()[need.prerequisite];
@@ -221,7 +223,7 @@ impl Conditions {
         old: ConditionState,
         new: ConditionState,
     ) -> Vec<ProcessId> {
-        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
+        let Some(node) = self.node(id) else { return Vec::new() };
         let before = self.facts(node);
         self.count(node, old, |count| *count -= 1);
         self.count(node, new, |count| *count += 1);
@@ -243,7 +245,7 @@ impl Conditions {
 
     /// Whether a process may be spawned.
     pub(super) fn gate(&self, id: ProcessId) -> Gate {
-        let Some(&node) = self.nodes.get(&id) else { return Gate::Open };
+        let Some(node) = self.node(id) else { return Gate::Open };
         let needs = self.graph.needs(node);
         let failed =
             needs.iter().find(|need| !need.is_optional && self.tallies[need.prerequisite].failed > 0);
@@ -267,7 +269,7 @@ impl Conditions {
 
     /// What a process waits for, as its configuration writes it: `db (ready)`, `cache (started)`.
     pub(super) fn waiting_for(&self, id: ProcessId, spec: &ProcessSpec) -> Vec<String> {
-        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
+        let Some(node) = self.node(id) else { return Vec::new() };
         let needs = self.graph.needs(node).iter().filter(|need| self.is_waited_for(**need));
         let prerequisites = needs.map(|need| &self.graph.prerequisites()[need.prerequisite]);
         let known =
@@ -280,14 +282,14 @@ impl Conditions {
 
     /// Whether the configuration binds a process to a condition that is lost.
     pub(super) fn is_unbound(&self, id: ProcessId) -> bool {
-        let Some(&node) = self.nodes.get(&id) else { return false };
+        let Some(node) = self.node(id) else { return false };
         let needs = self.graph.needs(node);
         needs.iter().any(|need| need.is_binding && self.tallies[need.prerequisite].missing > 0)
     }
 
     /// The processes that a waiting process needs and that do not meet their conditions.
     pub(super) fn missing_members(&self, id: ProcessId) -> Vec<ProcessId> {
-        let Some(&node) = self.nodes.get(&id) else { return Vec::new() };
+        let Some(node) = self.node(id) else { return Vec::new() };
         let needs = self.graph.needs(node).iter().filter(|need| !need.is_optional);
         let prerequisites = needs.filter(|need| self.tallies[need.prerequisite].missing > 0);
         let members = prerequisites.flat_map(|need| &self.graph.prerequisites()[need.prerequisite].members);
@@ -303,7 +305,7 @@ impl Conditions {
 
     /// Processes that depend on this one, [`DEPENDENTS_SHOWN_MAX`] at most.
     pub(super) fn dependents(&self, id: ProcessId) -> impl Iterator<Item = ProcessId> {
-        let memberships = self.nodes.get(&id).map_or(&[][..], |node| self.graph.memberships(*node));
+        let memberships = self.node(id).map_or(&[][..], |node| self.graph.memberships(node));
         let prerequisites = memberships.iter().map(|prerequisite| &self.graph.prerequisites()[*prerequisite]);
         let nodes = prerequisites.flat_map(|it| &it.dependents).copied();
         let mut nodes: Vec<usize> = nodes.take(DEPENDENTS_SHOWN_MAX).collect();
@@ -314,7 +316,7 @@ impl Conditions {
 
     /// Whether the stop of a process has to wait for direct or indirect dependents that are going down.
     pub(super) fn has_dependents_going_down(&self, id: ProcessId) -> bool {
-        let Some(&node) = self.nodes.get(&id) else { return false };
+        let Some(node) = self.node(id) else { return false };
         self.graph.memberships(node).iter().any(|prerequisite| self.blocking[*prerequisite] > 0)
     }
 }
