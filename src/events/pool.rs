@@ -1,7 +1,7 @@
 //! The state of an `[eventlistener:x]` besides its processes: pending events, and the protocol state of each
 //! listener.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::printer::Printer;
 use super::{Event, Heard, Listener};
 use crate::model::{
     Channel, EventLength, EventType, EventTypes, ListenerState, Mono, PoolSpec, ProcessId, ResultHandler,
-    Wall,
+    SortedMap, Wall,
 };
 
 /// An event for a listener, with the serial numbers that it keeps until it is processed.
@@ -35,7 +35,7 @@ pub struct Pool {
     /// The oldest first. At most `buffer_size`.
     waiting: VecDeque<Delivery>,
     /// One for each process that was started and not reaped since.
-    listeners: BTreeMap<ProcessId, Listener>,
+    listeners: SortedMap<ProcessId, Listener>,
     printer: Printer,
     pace: Pace,
 }
@@ -44,7 +44,7 @@ impl Pool {
     /// A pool whose listeners are not started yet.
     #[must_use]
     pub fn new(name: &str, spec: PoolSpec) -> Self {
-        let (waiting, listeners) = (VecDeque::new(), BTreeMap::new());
+        let (waiting, listeners) = (VecDeque::new(), SortedMap::default());
         let (printer, pace) = (Printer::default(), Pace::default());
         Self { name: name.to_owned(), spec, accepted: 0, waiting, listeners, printer, pace }
     }

@@ -74,7 +74,8 @@ pub(super) struct Cgroups {
     controllers: BTreeMap<Controller, Result<(), String>>,
     /// Options that were reported as having no effect, for all programs or for one.
     reported: BTreeSet<(LimitOption, Option<ProcessId>)>,
-    by_process: BTreeMap<ProcessId, ProcessCgroup>,
+    /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
+    by_process: BTreeMap<ProcessId, Box<ProcessCgroup>>,
     /// Cgroups without their program, in which something was left.
     left: Vec<Cgroup>,
     writers: BTreeMap<Pid, LimitWriter>,
@@ -135,7 +136,7 @@ impl Cgroups {
             .filter(|writer| writer.process == Some(process))
             .for_each(LimitWriter::detach);
         let oom_kills = cgroup.oom_kills().unwrap_or(0);
-        self.by_process.insert(process, ProcessCgroup { cgroup: cgroup.clone(), oom_kills });
+        self.by_process.insert(process, Box::new(ProcessCgroup { cgroup: cgroup.clone(), oom_kills }));
         Ok(cgroup)
     }
 
@@ -425,7 +426,7 @@ impl Shell {
         self.settle_entry(process, pid);
         let is_killed = matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. });
         let own = self.cgroups.by_process.get(&process);
-        let Some(kills) = own.and_then(ProcessCgroup::new_oom_kills) else {
+        let Some(kills) = own.and_then(|it| it.new_oom_kills()) else {
             self.cgroups.leave(process);
             let is_by_others = is_killed && !self.core.is_killed_by_us(process);
             return is_by_others && self.cgroups.container.explain(self.now.mono, &mut self.buffer);

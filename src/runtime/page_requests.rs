@@ -27,7 +27,8 @@ use crate::web::{self, Answer, PageRequest};
 /// closed or reloaded while a process is stopping must not leave it stopped.
 #[derive(Debug, Default)]
 pub(super) struct PageRequests {
-    by_client: BTreeMap<u64, Waiting>,
+    /// Boxed, as a tree keeps the space of its entries when it is empty.
+    by_client: BTreeMap<u64, Box<Waiting>>,
 }
 
 /// A request that takes several commands.
@@ -111,7 +112,7 @@ impl Shell {
     pub(super) fn abandon_request(&mut self, token: u64, ticket: Option<Ticket>) {
         let has_room = self.page_requests.has_room();
         match self.page_requests.by_client.remove(&token) {
-            Some(waiting) if has_room && waiting.visit.outlives_its_client() => self.detach(waiting),
+            Some(waiting) if has_room && waiting.visit.outlives_its_client() => self.detach(*waiting),
             visit => {
                 let given = ticket.filter(|ticket| self.tickets.take(*ticket).is_some());
                 self.clients.cancelled.extend(given.filter(|_| visit.is_none()));
@@ -125,7 +126,7 @@ impl Shell {
         if let Some(ticket) = waiting.ticket {
             self.tickets.redirect(ticket, own_token);
         }
-        self.page_requests.by_client.insert(own_token, Waiting { answer_by: None, ..waiting });
+        self.page_requests.by_client.insert(own_token, Box::new(Waiting { answer_by: None, ..waiting }));
         self.clients.enqueue(own_token);
     }
 
@@ -165,7 +166,7 @@ impl Shell {
             Visit::Api(call) => call.wait().map(|wait| self.now.mono.after(wait)),
         };
         let waiting = Waiting { visit, principal, ticket: None, answer_by, newest_event: None };
-        self.page_requests.by_client.insert(token, waiting);
+        self.page_requests.by_client.insert(token, Box::new(waiting));
         self.continue_page_request(token);
     }
 
@@ -182,7 +183,8 @@ impl Shell {
             return self.answer_if_overdue(token);
         }
         let removed = self.page_requests.by_client.remove(&token);
-        let Some(Waiting { visit, principal, newest_event, .. }) = removed else { return };
+        let Some(waiting) = removed else { return };
+        let Waiting { visit, principal, newest_event, .. } = *waiting;
         let grant = principal.grant();
         match visit {
             Visit::Page(page) => {
@@ -246,7 +248,8 @@ impl Shell {
     /// does so without the connection.
     fn answer_if_overdue(&mut self, token: u64) {
         let is_over = |waiting: &Waiting| waiting.answer_by.is_some_and(|at| at <= self.now.mono);
-        let waiting = self.page_requests.by_client.get(&token).filter(|waiting| is_over(waiting));
+        let waiting = self.page_requests.by_client.get(&token).map(Box::as_ref);
+        let waiting = waiting.filter(|waiting| is_over(waiting));
         let Some(Waiting { visit: Visit::Api(call), ticket: Some(ticket), .. }) = waiting else { return };
         let (response, ticket) = (call.unfinished_response(), *ticket);
         if call.outlives_its_client() && !self.page_requests.has_room() {

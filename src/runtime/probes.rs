@@ -55,10 +55,11 @@ struct HttpProbe {
 /// All probes.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    running: BTreeMap<TaskId, RunningProbe>,
+    /// Boxed, as a tree keeps the space of its entries when it is empty.
+    running: BTreeMap<TaskId, Box<RunningProbe>>,
     deadlines: BTreeSet<(Mono, TaskId)>,
     /// The oldest first, as ids count up.
-    queued: BTreeMap<TaskId, (Probe, Duration)>,
+    queued: BTreeMap<TaskId, Box<(Probe, Duration)>>,
 }
 
 impl Probes {
@@ -71,7 +72,7 @@ impl Probes {
         self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, probe)| *probe).collect()
     }
 
-    fn remove(&mut self, probe: TaskId, sources: &mut Sources) -> Option<RunningProbe> {
+    fn remove(&mut self, probe: TaskId, sources: &mut Sources) -> Option<Box<RunningProbe>> {
         let running = self.running.remove(&probe)?;
         self.deadlines.remove(&(running.deadline, probe));
         sources.remove(running.token);
@@ -93,7 +94,7 @@ impl Probes {
     }
 
     /// Takes the oldest queued probe if it may be started in this turn.
-    fn dequeue(&mut self, budget: &mut StartBudget) -> Option<(TaskId, (Probe, Duration))> {
+    fn dequeue(&mut self, budget: &mut StartBudget) -> Option<(TaskId, Box<(Probe, Duration)>)> {
         (self.has_startable() && budget.take()).then(|| self.queued.pop_first())?
     }
 
@@ -102,7 +103,7 @@ impl Probes {
         if self.queued.len() >= QUEUED_MAX {
             return Err(ProbeFailure::of_machine("too many probes are queued"));
         }
-        self.queued.insert(probe, (target, timeout));
+        self.queued.insert(probe, Box::new((target, timeout)));
         Ok(())
     }
 
@@ -160,7 +161,7 @@ impl Probes {
         let deadline = now.after(timeout);
         self.deadlines.insert((deadline, probe));
         let running = RunningProbe { socket, token, deadline, timeout, others, is_connected: false, http };
-        self.running.insert(probe, running);
+        self.running.insert(probe, Box::new(running));
         None
     }
 }
@@ -321,7 +322,8 @@ impl Shell {
 
     /// Starts queued probes, as many as this turn allows.
     pub(super) fn start_queued_probes(&mut self) {
-        while let Some((probe, (target, timeout))) = self.probes.dequeue(&mut self.start_budget) {
+        while let Some((probe, queued)) = self.probes.dequeue(&mut self.start_budget) {
+            let (target, timeout) = *queued;
             if let Some(input) = self.start_probe(probe, &target, timeout) {
                 self.feed(input);
             }

@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use super::{Shell, Source, Sources};
-use crate::model::{HealthCheck, LogLevel, Notification, Pid, ProcessId, ProcessSpec, ReadyCheck, UserId};
+use crate::model::{
+    HealthCheck, LogLevel, Notification, Pid, ProcessId, ProcessSpec, ReadyCheck, SortedMap, UserId,
+};
 use crate::notify::{MESSAGE_BYTES_MAX, Message};
 use crate::supervise::Input;
 use crate::sys::children::is_descendant;
@@ -57,7 +59,7 @@ pub(super) struct SelfReport {
 /// The channels of all live processes.
 #[derive(Debug, Default)]
 pub(super) struct SelfReports {
-    live: BTreeMap<ProcessId, SelfReport>,
+    live: SortedMap<ProcessId, Box<SelfReport>>,
     /// Created on first use. Without one, the kernel chooses the names of sockets.
     folder: Option<NotifyFolder>,
     sockets_made: u64,
@@ -127,7 +129,7 @@ impl SelfReports {
         report.pid = Some(pid);
         report.token = sources.add(Source::SelfReport(process));
         let watched = report.watch(poller);
-        self.live.insert(process, report);
+        self.live.insert(process, Box::new(report));
         watched
     }
 

@@ -183,11 +183,12 @@ pub(super) enum Cancelled {
 /// All tasks, running and queued.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    running: BTreeMap<ChildId, RunningTask>,
+    /// Boxed, as a tree keeps the space of its entries when it is empty.
+    running: BTreeMap<ChildId, Box<RunningTask>>,
     /// Running tasks by the time at which there is something to do about them.
     due: BTreeSet<(Mono, ChildId)>,
     /// By kind, the oldest first, as ids count up.
-    queued: BTreeMap<ChildId, QueuedTask>,
+    queued: BTreeMap<ChildId, Box<QueuedTask>>,
 }
 
 impl Tasks {
@@ -213,7 +214,7 @@ impl Tasks {
         if self.queued.len() >= QUEUED_MAX {
             return Err(task);
         }
-        self.queued.insert(child, task);
+        self.queued.insert(child, Box::new(task));
         Ok(())
     }
 
@@ -236,7 +237,7 @@ impl Tasks {
     /// Takes a queued task that may be started in this turn.
     pub(super) fn dequeue(&mut self, budget: &mut StartBudget) -> Option<(ChildId, QueuedTask)> {
         let next = self.next_startable().filter(|_| budget.take())?;
-        self.queued.remove_entry(&next)
+        Some((next, *self.queued.remove(&next)?))
     }
 
     /// Adds a task that was started now; its output is captured if there is a pipe.
@@ -253,7 +254,8 @@ impl Tasks {
         let deadline = timeout.map(|timeout| now.after(timeout));
         let due = watched_at.into_iter().chain(deadline).min();
         self.due.extend(due.map(|at| (at, child)));
-        self.running.insert(child, RunningTask { pid, captured, deadline, due, killed: None });
+        let running = RunningTask { pid, captured, deadline, due, killed: None };
+        self.running.insert(child, Box::new(running));
     }
 
     /// The running probes, which end more often than other children.
@@ -278,7 +280,7 @@ impl Tasks {
         buffer: &mut [u8],
         (poller, sources): (&Poller, &mut Sources),
     ) -> Option<EndedTask> {
-        let RunningTask { captured, due, killed, .. } = self.running.remove(&child)?;
+        let RunningTask { captured, due, killed, .. } = *self.running.remove(&child)?;
         due.map(|at| self.due.remove(&(at, child)));
         let end = match killed {
             Some(KillReason::Timeout) => TaskEnd::TimedOut,
@@ -497,7 +499,7 @@ mod tests {
         for number in 1..PROBES_MAX as u64 {
             assert!(fixture.tasks.has_room(ChildId::Probe(TaskId(number))));
             let running = RunningTask { pid, captured: None, deadline: None, due: None, killed: None };
-            fixture.tasks.running.insert(ChildId::Probe(TaskId(number)), running);
+            fixture.tasks.running.insert(ChildId::Probe(TaskId(number)), Box::new(running));
         }
         let (probe, hook) = (ChildId::Probe(TaskId(1000)), ChildId::Hook(TaskId(1001)));
         assert!(!fixture.tasks.has_room(probe) && fixture.tasks.has_room(hook));

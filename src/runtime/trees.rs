@@ -1,11 +1,11 @@
 //! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark. `memory_limit` without a
 //! cgroup needs the mark, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
 use super::Shell;
-use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, Signal};
+use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, Signal, SortedMap};
 use crate::supervise::{Effect, Members};
 use crate::sys::cgroup::Cgroup;
 use crate::sys::groups::{proc_obstacle, signal_with_leader};
@@ -28,7 +28,7 @@ struct PendingSignal {
 #[derive(Debug, Default)]
 pub(super) struct Trees {
     /// The marks of processes, from their first start on.
-    marks: BTreeMap<ProcessId, TreeMark>,
+    marks: SortedMap<ProcessId, TreeMark>,
     /// Sent together, as finding the processes takes a look at all of the machine.
     pending: Vec<PendingSignal>,
     /// Options that were reported as having no effect, or less, without /proc.
@@ -48,7 +48,7 @@ impl Trees {
 
     /// Forgets all, for the supervisor that takes over.
     pub(super) fn forget_all(&mut self) {
-        self.marks.clear();
+        self.marks = SortedMap::default();
     }
 
     /// Whether pending signals have to be sent before this: a new run must not get those for the run before.

@@ -69,7 +69,8 @@ impl Operation {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Operations {
     last: u64,
-    open: BTreeMap<OperationId, Operation>,
+    /// Boxed, as a tree keeps the space of its entries when it is empty.
+    open: BTreeMap<OperationId, Box<Operation>>,
     /// Which of them wait for a process, the oldest first.
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
     /// The shutdown, which has no ticket and is the last operation.
@@ -111,7 +112,7 @@ impl Operations {
             operation.awaited.insert(row.process, (at, row));
         }
         self.deadlines.extend(operation.deadline().map(|at| (at, id)));
-        self.open.insert(id, operation);
+        self.open.insert(id, Box::new(operation));
     }
 
     fn ids_of(&self, is_meant: impl Fn(&Operation) -> bool) -> Vec<OperationId> {
@@ -120,7 +121,7 @@ impl Operations {
 
     /// Removes an operation, whatever it still waits for.
     fn close(&mut self, id: OperationId) -> Option<Operation> {
-        let operation = self.open.remove(&id)?;
+        let operation = *self.open.remove(&id)?;
         if let Some(at) = operation.deadline() {
             self.deadlines.remove(&(at, id));
         }
