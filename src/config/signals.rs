@@ -1,6 +1,6 @@
 //! `signal_*` in `[supervisord]`: what signals to the supervisor do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::document::Section;
 use super::expand::Names;
@@ -24,7 +24,9 @@ pub(super) fn signals<'a>(
     groups: &[GroupSpec],
 ) -> BTreeMap<Signal, SignalAction> {
     let keys = section.entries().iter().map(|entry| &*entry.key);
-    let keys: BTreeSet<_> = keys.filter(|key| key.starts_with(PREFIX)).collect();
+    let mut keys: Vec<&str> = keys.filter(|key| key.starts_with(PREFIX)).collect();
+    keys.sort_unstable();
+    keys.dedup();
     let mut options = SectionReader::new(reading, section, SectionKind::Supervisord, names);
     let mut found = BTreeMap::new();
     for key in keys {

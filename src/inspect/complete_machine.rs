@@ -4,7 +4,6 @@
 //! the configuration; a finding only on this machine is something that this machine lacks, and that the
 //! intended image may have.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ pub(super) struct CompleteMachine<'a> {
 
 impl<'a> CompleteMachine<'a> {
     /// `main` has to exist on any machine. `variables` are the variables that the configuration needs.
-    pub(super) fn new(here: &'a dyn Machine, main: &'a Path, variables: &BTreeSet<String>) -> Self {
+    pub(super) fn new(here: &'a dyn Machine, main: &'a Path, variables: &[String]) -> Self {
         let known = here.environment();
         let is_unset = |name: &&String| !known.iter().any(|(known, _)| known == *name);
         let made_up =
@@ -138,14 +137,16 @@ impl Machine for CompleteMachine<'_> {
     }
 }
 
-/// The variables that these files need: those that a value names without a default.
+/// The variables that these files need, sorted: those that a value names without a default.
 pub(super) fn variables_needed<'f>(
     files: impl Iterator<Item = &'f Path>,
     machine: &dyn Machine,
-) -> BTreeSet<String> {
-    let mut variables = BTreeSet::new();
+) -> Vec<String> {
+    let mut variables = Vec::new();
     for bytes in files.filter_map(|file| machine.read(file).ok()) {
         variables.extend(variables_in(&String::from_utf8_lossy(&bytes)));
     }
+    variables.sort_unstable();
+    variables.dedup();
     variables
 }

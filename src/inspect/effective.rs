@@ -4,7 +4,6 @@
 //! with the names that are the same for the whole section. A value that depends on the process, such as
 //! `%(process_num)d`, stays as it is.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::Environment;
@@ -200,7 +199,9 @@ fn keys<'s>(
     section: &'s Section,
 ) -> impl Iterator<Item = (&'static OptionDoc, &'s str)> {
     let set = section.entries().iter().map(|entry| &*entry.key).filter(|key| option.takes(key));
-    let members: BTreeSet<_> = set.filter(|_| option.family().is_some()).collect();
+    let mut members: Vec<&str> = set.filter(|_| option.family().is_some()).collect();
+    members.sort_unstable();
+    members.dedup();
     let itself = option.family().is_none().then_some(option.name);
     itself.into_iter().chain(members).map(move |key| (option, key))
 }

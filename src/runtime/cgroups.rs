@@ -41,6 +41,7 @@ const ENTERS_WITHIN: Duration = Duration::from_secs(10);
 /// A child of ours that sets a limit, as the kernel reclaims memory for it.
 #[derive(Debug)]
 struct LimitWriter {
+    pid: Pid,
     /// `None` once its cgroup is not that of a process any more.
     process: Option<ProcessId>,
     /// The name of the process.
@@ -70,15 +71,15 @@ struct Entering {
 pub(super) struct Cgroups {
     /// `None` until a program needs it; the error is for people.
     hierarchy: Option<Result<Hierarchy, String>>,
-    /// Those that were asked for.
-    controllers: BTreeMap<Controller, Result<(), String>>,
+    /// Those that were asked for, each with the outcome.
+    controllers: Vec<(Controller, Result<(), String>)>,
     /// Options that were reported as having no effect, for all programs or for one.
     reported: BTreeSet<(LimitOption, Option<ProcessId>)>,
     /// Boxed, as a tree that grows at its end leaves half of its leaves empty.
     by_process: BTreeMap<ProcessId, Box<ProcessCgroup>>,
     /// Cgroups without their program, in which something was left.
     left: Vec<Cgroup>,
-    writers: BTreeMap<Pid, LimitWriter>,
+    writers: Vec<LimitWriter>,
     entering: Vec<Entering>,
     look_at_entries: Option<Mono>,
     container: OomKills,
@@ -119,7 +120,12 @@ impl Cgroups {
 
     fn enable(&mut self, controller: Controller) -> Result<(), String> {
         let Some(Ok(hierarchy)) = &mut self.hierarchy else { return Err("there are no cgroups".to_owned()) };
-        self.controllers.entry(controller).or_insert_with(|| hierarchy.enable(controller)).clone()
+        if let Some((_, outcome)) = self.controllers.iter().find(|(asked_for, _)| *asked_for == controller) {
+            return outcome.clone();
+        }
+        let outcome = hierarchy.enable(controller);
+        self.controllers.push((controller, outcome.clone()));
+        outcome
     }
 
     fn make(&mut self, process: ProcessId, full_name: &str) -> Result<Cgroup, WithoutEffect> {
@@ -132,7 +138,7 @@ impl Cgroups {
         self.left.retain(|left| *left != cgroup);
         // They set the limits of the one before.
         self.writers
-            .values_mut()
+            .iter_mut()
             .filter(|writer| writer.process == Some(process))
             .for_each(LimitWriter::detach);
         let oom_kills = cgroup.oom_kills().unwrap_or(0);
@@ -158,14 +164,12 @@ impl Cgroups {
 
     /// Has another value set by a child of ours that is still busy with an older one.
     fn supersede(&mut self, process: ProcessId, option: LimitOption, value: Option<u64>) -> bool {
-        let busy = self
-            .writers
-            .iter_mut()
-            .find(|(_, writer)| writer.process == Some(process) && writer.option == option);
-        let Some((pid, writer)) = busy else { return false };
+        let busy =
+            self.writers.iter_mut().find(|writer| writer.process == Some(process) && writer.option == option);
+        let Some(writer) = busy else { return false };
         writer.next = Some(value);
         // The kernel would continue to reclaim memory for the older one.
-        let _ = send_signal(*pid, Signal::KILL, false);
+        let _ = send_signal(writer.pid, Signal::KILL, false);
         true
     }
 
@@ -197,11 +201,11 @@ impl Cgroups {
     pub(super) fn forget_processes(&mut self) {
         let processes: Vec<_> = self.by_process.keys().copied().collect();
         processes.into_iter().for_each(|process| self.forget(process));
-        self.writers.values_mut().for_each(LimitWriter::detach);
+        self.writers.iter_mut().for_each(LimitWriter::detach);
         self.entering.clear();
         self.look_at_entries = None;
         self.hierarchy.take_if(|hierarchy| hierarchy.is_err());
-        self.controllers.retain(|_, outcome| outcome.is_ok());
+        self.controllers.retain(|(_, outcome)| outcome.is_ok());
         self.reported.clear();
     }
 
@@ -361,12 +365,9 @@ impl Shell {
             if self.cgroups.writers.len() >= LIMIT_WRITERS_MAX {
                 return Err(failed("too many limits are being applied".to_owned()));
             }
-            let writer =
-                cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
+            let pid = cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
             let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.to_string());
-            self.cgroups
-                .writers
-                .insert(writer, LimitWriter { process: Some(process), name, option, next: None });
+            self.cgroups.writers.push(LimitWriter { pid, process: Some(process), name, option, next: None });
             return Ok(());
         }
         cgroup.set_limit(option, value).map_err(|error| failed(error.to_string()))
@@ -402,8 +403,9 @@ impl Shell {
 
     /// A child was reaped. Returns whether it has set a limit.
     pub(super) fn limit_writer_ended(&mut self, pid: Pid, status: ExitStatus) -> bool {
-        let Some(writer) = self.cgroups.writers.remove(&pid) else { return false };
-        let LimitWriter { process, name, option, next } = writer;
+        let writers = &mut self.cgroups.writers;
+        let Some(at) = writers.iter().position(|writer| writer.pid == pid) else { return false };
+        let LimitWriter { process, name, option, next, .. } = writers.swap_remove(at);
         if let Some(value) = next {
             if let Some(process) = process.filter(|process| self.cgroups.of(*process).is_some()) {
                 self.change_cgroup_limit(process, &name, option, value);

@@ -4,7 +4,6 @@
 //! that has sent it is gone when it is read, and unread reports of an earlier run are ignored. Both are read
 //! before the end of the process is reported, and then closed.
 
-use std::collections::BTreeMap;
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -43,8 +42,8 @@ pub(super) const WATCHDOG_PID_VARIABLE: &CStr = c"WATCHDOG_PID";
 #[derive(Debug, Default)]
 pub(super) struct SelfReport {
     notify: Option<NotifySocket>,
-    /// By descriptor number in the process.
-    pipes: BTreeMap<u16, OwnedFd>,
+    /// With their descriptor numbers in the process.
+    pipes: Vec<(u16, OwnedFd)>,
     /// `health=notify`: the interval in which it must report.
     watchdog_micros: Option<u128>,
     token: u64,
@@ -81,10 +80,10 @@ impl SelfReports {
         for check in &checks {
             match check {
                 ReadyCheck::Notify if report.notify.is_none() => report.notify = Some(self.socket()?),
-                ReadyCheck::Fd(number) if !report.pipes.contains_key(number) => {
+                ReadyCheck::Fd(number) if report.pipes.iter().all(|(known, _)| known != number) => {
                     let read;
                     (descriptors, read) = descriptors.with_pipe((*number).into())?;
-                    report.pipes.insert(*number, read);
+                    report.pipes.push((*number, read));
                 }
                 ReadyCheck::Notify
                 | ReadyCheck::Fd(_)
@@ -158,7 +157,7 @@ impl SelfReport {
         if let Some(socket) = &self.notify {
             poller.add(socket, self.token, READ)?;
         }
-        self.pipes.values().try_for_each(|pipe| poller.add(pipe, self.token, READ))
+        self.pipes.iter().try_for_each(|(_, pipe)| poller.add(pipe, self.token, READ))
     }
 }
 
@@ -202,9 +201,7 @@ impl Shell {
                 PipeOutcome::NothingYet => {}
             }
         }
-        for number in ready.iter().chain(&closed) {
-            report.pipes.remove(number);
-        }
+        report.pipes.retain(|(number, _)| !ready.contains(number) && !closed.contains(number));
         let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.to_string());
         for number in closed.into_iter().filter(|_| is_alive) {
             let text = format!("{name} has closed descriptor {number} without reporting that it is ready");

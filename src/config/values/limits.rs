@@ -1,7 +1,5 @@
 //! Limits of resources, priorities, CPUs and capabilities.
 
-use std::collections::BTreeSet;
-
 use super::super::ini::trim;
 use super::super::options::nearest;
 use super::BadValue;
@@ -137,7 +135,7 @@ fn io_priority(text: &str) -> Result<IoPriority, BadValue> {
 /// `0-3,7`, in ascending order.
 pub(crate) fn cpus(text: &str) -> Result<Vec<u16>, String> {
     let number = |text: &str| u16::try_from(integer(text).ok()?).ok().filter(|cpu| *cpu <= CPU_MAX);
-    let mut found = BTreeSet::new();
+    let mut is_named = [false; CPU_MAX as usize + 1];
     for item in text.split(',') {
         let range = match item.split_once('-') {
             Some((first, last)) => number(first).zip(number(last)),
@@ -149,9 +147,9 @@ pub(crate) fn cpus(text: &str) -> Result<Vec<u16>, String> {
                 quote(text)
             ));
         };
-        found.extend(first..=last);
+        is_named[first.into()..=last.into()].fill(true);
     }
-    Ok(found.into_iter().collect())
+    Ok((0..=CPU_MAX).filter(|cpu| is_named[usize::from(*cpu)]).collect())
 }
 
 fn capability(set: &mut CapabilityNames, name: &str) -> Result<(), BadValue> {
