@@ -4,7 +4,7 @@
 //! and a program that was started again while descendants of its last run still write. So a rotation moves all writers
 //! to the new file.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::model::SortedMap;
 #[derive(Debug, Default)]
 pub(super) struct LogFiles {
     by_id: SortedMap<FileId, Box<SharedFile>>,
-    by_path: BTreeMap<PathBuf, FileId>,
+    by_path: HashMap<PathBuf, FileId>,
     last: u64,
 }
 

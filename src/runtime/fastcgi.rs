@@ -5,7 +5,7 @@
 //! lost when one process exits while there is another: it waits in the socket. All sockets are tried before
 //! anything is started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ struct Shared {
 /// The open sockets and their holders.
 #[derive(Debug, Default)]
 pub(super) struct SharedSockets {
-    by_url: BTreeMap<String, Shared>,
+    by_url: HashMap<String, Shared>,
     held: BTreeMap<ProcessId, Arc<SocketSpec>>,
 }
 

@@ -1,6 +1,6 @@
 //! `ready=file:`: whether a file exists, without waiting for a file system that does not answer.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::sys::file_lookup::{FileAnswer, file_outcome, known_outcome, look_for_
 /// Checks that a child makes, each with its time. The table of tasks has them too: it bounds them and kills those
 /// whose time is up.
 #[derive(Debug, Default)]
-pub(super) struct FileChecks(BTreeMap<TaskId, Duration>);
+pub(super) struct FileChecks(HashMap<TaskId, Duration>);
 
 impl FileChecks {
     /// What the end of its child means; `None` if the child is that of another kind of probe.

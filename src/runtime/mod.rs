@@ -54,7 +54,7 @@ mod trees;
 mod turn;
 mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -226,7 +226,7 @@ const WORK_PER_TURN: Duration = Duration::from_millis(5);
 /// Maps pending commands to connections.
 #[derive(Debug, Default)]
 struct Tickets {
-    by_ticket: BTreeMap<Ticket, u64>,
+    by_ticket: HashMap<Ticket, u64>,
     last: u64,
 }
 

@@ -8,7 +8,7 @@
 //! serial or offset of the last piece that it has. Nothing happens between two pieces except a comment now and then, without
 //! which proxies would close the connection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::{Shell, WORK_PER_TURN};
@@ -64,7 +64,7 @@ pub(super) enum StreamForm {
 #[derive(Debug, Default)]
 pub(super) struct ClientStreams {
     /// Those that follow the event log, with the serial of the last entry that each was sent.
-    events: BTreeMap<u64, u64>,
+    events: HashMap<u64, u64>,
     /// Those for which there may be something.
     due: BTreeSet<u64>,
     /// The next round begins after this one.

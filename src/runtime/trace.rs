@@ -3,7 +3,7 @@
 //! The result of a call is decoded from the response, so that it is traced whatever code path has made the
 //! response.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::Shell;
 use crate::http::{Request, Response};
@@ -13,7 +13,7 @@ use crate::xmlrpc::decode_response;
 
 /// The unanswered requests of clients.
 #[derive(Debug, Default)]
-pub(super) struct Traces(BTreeMap<u64, Trace>);
+pub(super) struct Traces(HashMap<u64, Trace>);
 
 #[derive(Debug)]
 struct Trace {

@@ -1,7 +1,7 @@
 //! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark. `memory_limit` without a
 //! cgroup needs the mark, too.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io;
 
 use super::Shell;
@@ -32,7 +32,7 @@ pub(super) struct Trees {
     /// Sent together, as finding the processes takes a look at all of the machine.
     pending: Vec<PendingSignal>,
     /// Options that were reported as having no effect, or less, without /proc.
-    reported: BTreeSet<&'static str>,
+    reported: HashSet<&'static str>,
 }
 
 impl Trees {

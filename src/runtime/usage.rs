@@ -1,6 +1,6 @@
 //! The CPU time and memory of processes, for all clients that ask.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::api::{ListReply, MeasuredProcess, resources};
@@ -67,7 +67,7 @@ impl ResourcesReply {
 /// What was read in the last second: each process is read at most once in this time, however many clients ask.
 #[derive(Debug, Default)]
 pub(super) struct UsageCache {
-    by_pid: BTreeMap<Pid, (Mono, Option<ProcessUsage>)>,
+    by_pid: HashMap<Pid, (Mono, Option<ProcessUsage>)>,
 }
 
 impl UsageCache {

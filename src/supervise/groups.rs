@@ -1,6 +1,6 @@
 //! The active groups and the configured groups.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ impl Supervisor {
         let added = names(&|spec| active(&spec.name).is_none());
         let changed =
             names(&|spec| active(&spec.name).is_some_and(|group| !self.is_as_configured(group, spec)));
-        let configured: BTreeSet<&str> = self.configured.iter().map(|spec| &*spec.name).collect();
+        let configured: HashSet<&str> = self.configured.iter().map(|spec| &*spec.name).collect();
         let is_gone = |group: &&Group| !configured.contains(&*group.name);
         let removed = self.groups.iter().filter(is_gone).map(|group| group.name.to_string()).collect();
         out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));

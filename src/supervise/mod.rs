@@ -61,7 +61,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +144,7 @@ pub struct Supervisor {
     shortage: Shortage,
     randomness: Randomness,
     /// Processes that programs left in the background and that were not reaped yet.
-    in_background: BTreeMap<Pid, ProcessId>,
+    in_background: HashMap<Pid, ProcessId>,
     /// Which of the groups have pools.
     pools: Vec<usize>,
     /// The event types that any pool subscribes to.
@@ -179,7 +179,7 @@ impl Supervisor {
             operations: Operations::default(),
             shortage: Shortage::default(),
             randomness: Randomness::default(),
-            in_background: BTreeMap::new(),
+            in_background: HashMap::new(),
             pools: Vec::new(),
             asked_for: EventTypes::default(),
             ticks: Ticks::default(),

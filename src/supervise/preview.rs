@@ -1,6 +1,6 @@
 //! What an update would do: the active groups compared with a configuration that was read for this only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use super::Supervisor;
 use super::desired::Desired;
@@ -22,7 +22,7 @@ impl Supervisor {
             Some(group) if self.is_as_configured(group, spec) => None,
             Some(group) => Some(self.difference(group, spec)),
         });
-        let names: BTreeSet<&str> = configured.iter().map(|spec| &*spec.name).collect();
+        let names: HashSet<&str> = configured.iter().map(|spec| &*spec.name).collect();
         let gone = self.groups.iter().filter(|group| !names.contains(&*group.name));
         let gone = gone.map(|group| GroupDifference {
             group: group.name.to_string(),
@@ -37,7 +37,7 @@ impl Supervisor {
     }
 
     fn difference(&self, group: &Group, spec: &GroupSpec) -> GroupDifference {
-        let mut by_name = BTreeMap::new();
+        let mut by_name = HashMap::new();
         for process in self.members_of(group) {
             by_name.insert(process.spec.name.as_str(), process);
         }
@@ -46,7 +46,7 @@ impl Supervisor {
             None => Some(added(new)),
             Some(old) => changed(old, new, is_other_kind),
         });
-        let names: BTreeSet<&str> = spec.processes.iter().map(|process| &*process.name).collect();
+        let names: HashSet<&str> = spec.processes.iter().map(|process| &*process.name).collect();
         let gone = self.members_of(group).filter(|process| !names.contains(&*process.spec.name));
         GroupDifference {
             group: spec.name.to_string(),

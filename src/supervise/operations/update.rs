@@ -8,7 +8,7 @@
 //! Meanwhile a leaving process can't be started, the group can't be removed and another update
 //! of it is refused. A process that can't be stopped stays as it is and is reported as failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub(super) struct Update {
 
 impl Update {
     fn of(group: &Group, members: &[&Process], spec: GroupSpec) -> Self {
-        let mut by_name = BTreeMap::new();
+        let mut by_name = HashMap::new();
         for process in members {
             by_name.insert(process.spec.name.as_str(), *process);
         }
@@ -60,7 +60,7 @@ impl Update {
             },
         };
         let fates = spec.processes.iter().map(fate).collect();
-        let configured: BTreeSet<_> = spec.processes.iter().map(|process| process.name.as_str()).collect();
+        let configured: HashSet<&str> = spec.processes.iter().map(|process| process.name.as_str()).collect();
         let is_gone = |process: &&&Process| !configured.contains(process.spec.name.as_str());
         let removed = members.iter().filter(is_gone).map(|process| process.id).collect();
         Self { spec, fates, removed }
