@@ -51,7 +51,7 @@ impl fmt::Debug for ClientSettings {
 /// All errors in the section; [`Errors::is_missing_section`] is true if the section does not exist.
 pub fn load_client(path: &Path, machine: &dyn Machine) -> Result<ClientSettings, Errors> {
     let mut document = read_main(path, machine)?;
-    let findings = variables::apply(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
+    let findings = variables::apply(&mut document, machine, &|kind| kind == SectionKind::Supervisorctl);
     let section = document.section("supervisorctl").ok_or_else(|| missing_section(path, "supervisorctl"))?;
     let names = Names::default().with_variables(machine.environment());
     let host_node_name = machine.host_node_name();

@@ -259,7 +259,7 @@ fn read_servers(path: &Path, machine: &dyn Machine) -> Result<(Vec<ServerSpec>, 
 pub fn place_of(path: &Path, section: &str, option: &str, machine: &dyn Machine) -> Option<String> {
     let inherited = Names::default().with_variables(machine.environment());
     let (mut document, _) = read_all(path, machine, &machine.host_node_name(), &inherited).ok()?;
-    variables::apply(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
+    variables::apply(&mut document, machine, &|kind| kind == SectionKind::Supervisorctl);
     let entry = document.entry(document.section(section)?, option)?;
     Some(document.describe(entry.place))
 }

@@ -66,7 +66,7 @@ pub(super) fn read_all(
     names: &Names<'_>,
 ) -> Result<(Document, Findings), Errors> {
     let mut document = read_main(path, machine)?;
-    let findings = variables::apply(&mut document, machine, |kind| kind == SectionKind::Include);
+    let findings = variables::apply(&mut document, machine, &|kind| kind == SectionKind::Include);
     let mut reading = Reading::new(&document, machine, host_node_name, findings);
     let patterns = patterns(&mut reading, names);
     let mut findings = reading.into_findings();
@@ -97,7 +97,7 @@ pub(super) fn read_all(
     }
     // The server ignores the section of the client.
     let is_ours = |kind| !matches!(kind, SectionKind::Include | SectionKind::Supervisorctl);
-    findings.extend(variables::apply(&mut document, machine, is_ours));
+    findings.extend(variables::apply(&mut document, machine, &is_ours));
     findings
         .errors
         .extend(document.misplaced().iter().map(|misplaced| misplaced_error(&document, misplaced)));

@@ -29,11 +29,11 @@ const FILE_SUFFIX: &str = "_FILE";
 pub(crate) fn apply(
     document: &mut Document,
     machine: &dyn Machine,
-    wanted: impl Fn(SectionKind) -> bool,
+    wanted: &dyn Fn(SectionKind) -> bool,
 ) -> Findings {
     let mut findings = Findings::default();
     let variables: Vec<Variable<'_>> =
-        machine.environment().iter().filter_map(|(name, value)| Variable::of(name, value, &wanted)).collect();
+        machine.environment().iter().filter_map(|(name, value)| Variable::of(name, value, wanted)).collect();
     for variable in &variables {
         if let Some(meaning) = variable.meanings.iter().find(|meaning| meaning.makes_section())
             && !variable.meanings.iter().any(|meaning| !meaning.sections(document).is_empty())
@@ -87,7 +87,7 @@ struct NameReading {
 }
 
 impl<'e> Variable<'e> {
-    fn of(name: &'e str, value: &'e str, wanted: &impl Fn(SectionKind) -> bool) -> Option<Self> {
+    fn of(name: &'e str, value: &'e str, wanted: &dyn Fn(SectionKind) -> bool) -> Option<Self> {
         let rest = name.strip_prefix(PREFIX)?;
         let (mut sections, mut meanings) = (Vec::new(), Vec::new());
         for section in TABLE.iter().filter(|section| wanted(section.kind)) {

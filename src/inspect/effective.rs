@@ -115,7 +115,7 @@ fn effective_on(
         return Err(CheckReport::of(examined).findings);
     };
     // The server ignores these sections, but here they are shown.
-    let findings = apply_variables(&mut document, machine, |kind| kind == SectionKind::Supervisorctl);
+    let findings = apply_variables(&mut document, machine, &|kind| kind == SectionKind::Supervisorctl);
     if !findings.errors.is_empty() {
         let examined = Examined { settings: None, document: Some(document), findings, is_fragment };
         return Err(CheckReport::of(examined).findings);
