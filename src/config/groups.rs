@@ -45,9 +45,7 @@ pub(super) fn groups(
     maker.make_pools(&listeners);
     let Maker { found, waiting, disabled, .. } = maker;
     let mut found: Vec<_> = found.into_values().map(|(_, group)| group).collect();
-    // By priority, and by name within one: the second sort is stable.
-    found.sort_by_cached_key(|group| group.name.clone());
-    found.sort_by_cached_key(|group| group.priority);
+    found.sort_unstable_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
     check_dependencies(reading, names, &found, &waiting, &disabled);
     found
 }

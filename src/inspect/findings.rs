@@ -183,10 +183,7 @@ fn sort(findings: &mut [Finding]) {
         let next = files.len();
         files.entry(finding.file.clone()).or_insert(next);
     }
-    // The sorts are stable, so the last one counts most.
-    findings.sort_by_cached_key(|finding| finding.line.unwrap_or(0));
-    findings.sort_by_cached_key(|finding| files[&finding.file]);
-    findings.sort_by_cached_key(|finding| finding.severity as usize);
+    findings.sort_by_key(|finding| (finding.severity, files.get(&finding.file).copied(), finding.line));
 }
 
 impl From<Errors> for Vec<Finding> {

@@ -271,7 +271,7 @@ impl Shell {
 
     /// Logs the notices of the configuration, the most severe first.
     fn log_messages(&mut self, mut notices: Vec<Notice>) {
-        notices.sort_by_cached_key(|notice| -(notice.level as i64));
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.level));
         for Notice { level, text } in notices {
             self.log(level, &text);
         }

@@ -201,7 +201,7 @@ impl Supervisor {
     /// Sorted by process name alone; processes of one name are in the order of the configuration.
     pub(super) fn all_config(&self) -> Reply {
         let mut infos: Vec<_> = self.configured.iter().flat_map(|group| self.config_of(group)).collect();
-        infos.sort_by_cached_key(|info| info.process.name.clone());
+        infos.sort_by(|a, b| a.process.name.cmp(&b.process.name));
         Reply::AllConfig(infos)
     }
 

@@ -1,5 +1,7 @@
 //! The table of `sv ps`, as lines.
 
+use std::cmp::Reverse;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::super::answers::ProcessRow;
@@ -61,16 +63,13 @@ impl SortKey {
     pub(super) fn sort(self, rows: &mut [ShownProcess]) {
         // Tenths are shown: smaller differences would only make the rows change places.
         let tenths = |number: Option<f64>| number.map(|number| (number * 10.0) as u64);
-        let largest_first = |number: Option<u64>| {
-            number.map_or(i64::MAX, |number| -i64::try_from(number).unwrap_or(i64::MAX))
-        };
-        rows.sort_by_cached_key(|row| match self {
-            Self::Name => 0,
-            Self::State => severity(&row.process) as i64,
-            Self::Cpu => largest_first(tenths(row.cpu_percent)),
-            Self::Memory => largest_first(row.resident_bytes),
-            Self::Restarts => largest_first(Some(row.restarts)),
-            Self::Uptime => largest_first(tenths(row.uptime_secs)),
+        rows.sort_by_key(|row| match self {
+            Self::Name => (0, None),
+            Self::State => (severity(&row.process), None),
+            Self::Cpu => (0, Some(Reverse(tenths(row.cpu_percent)))),
+            Self::Memory => (0, Some(Reverse(row.resident_bytes))),
+            Self::Restarts => (0, Some(Reverse(Some(row.restarts)))),
+            Self::Uptime => (0, Some(Reverse(tenths(row.uptime_secs)))),
         });
     }
 }

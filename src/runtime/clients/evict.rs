@@ -3,7 +3,6 @@
 //! A child comes before any connection. Connections over a unix socket, which only root and our own user can open,
 //! come before those over TCP; those that are served come before idle ones.
 
-use std::iter;
 use std::time::Duration;
 
 use super::{Client, Clients};
@@ -68,7 +67,7 @@ impl Clients {
             .iter()
             .map(|(&token, client)| (token, &**client))
             .filter(|(_, client)| yields(client));
-        let readiness = |client: &Client| (client.standing(), client.last_used);
+        let by_readiness = |(_, client): &(u64, &Client)| (client.standing(), client.last_used);
         // A child comes before any client, and a client over a unix socket before any over TCP.
         let is_equal = |client: &Client| match newcomer {
             Newcomer::Child => false,
@@ -77,11 +76,8 @@ impl Clients {
         };
         let mut candidates: Vec<_> =
             candidates.filter(|(_, client)| !is_equal(client) || !client.is_active(now)).collect();
-        let next = || {
-            let (at, _) = candidates.iter().enumerate().min_by_key(|(_, (_, client))| readiness(client))?;
-            Some(candidates.remove(at))
-        };
-        let mut looked_at = iter::from_fn(next).take(LOOKED_AT_MAX);
+        candidates.sort_by_key(by_readiness);
+        let mut looked_at = candidates.into_iter().take(LOOKED_AT_MAX);
         looked_at.find(|(_, client)| !is_equal(client) || !client.stream.has_input()).map(|(token, _)| token)
     }
 
