@@ -1,5 +1,5 @@
 //! Linker arguments: the entry point, which blocks signals before the C library starts (`src/sys/startup.rs`), packed
-//! relocations, and one copy of functions that are the same.
+//! relocations of a position-independent binary, and one copy of functions that are the same.
 
 use std::env;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn main() {
     if is_lld {
         pass("--icf=all");
     }
-    // The binaries for other architectures have no entry point of ours, and no relocations, as their addresses are fixed.
+    // The binaries for other architectures have no entry point of ours, and their addresses are fixed.
     if variable("CARGO_CFG_TARGET_ARCH") != "x86_64" {
         return;
     }

@@ -5,8 +5,8 @@
 //! over signals unblocks them once it can receive them, or reads them while they are blocked; any other restores
 //! the inherited mask.
 //!
-//! Before `main` the C library relocates the program, page by page, which takes a millisecond on a busy
-//! machine. On x86-64 the entry point of the executable is therefore ours: it makes one system call and
+//! Before `main` the C library initializes itself, and relocates a position-independent program page by page, which takes
+//! a millisecond on a busy machine. On x86-64 the entry point of the executable is therefore ours: it makes one system call and
 //! continues with that of the C library. Elsewhere the first call of `main` does the same, a little later.
 
 use std::io;

@@ -46,9 +46,12 @@ for mapping in "$PWD=/sv" "$target_dir=/target" "${CARGO_HOME:-$HOME/.cargo}=/ca
     "$sysroot/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"; do
     flags+=("--remap-path-prefix=$mapping")
 done
-# Separated like this, paths may contain spaces.
+# At fixed addresses, as Rust links for the other architectures: 108 KiB of tables that a position-independent binary relocates would
+# be private memory of each process. RUSTFLAGS may say otherwise, as the last of two values counts.
 read -ra others <<<"${RUSTFLAGS:-}"
-CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${others[*]+${others[*]}$'\x1f'}${flags[*]}")"
+flags=(-C relocation-model=static ${others[@]+"${others[@]}"} "${flags[@]}")
+# Separated like this, paths may contain spaces.
+CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${flags[*]}")"
 export CARGO_ENCODED_RUSTFLAGS
 
 cargo build --release --locked --bin sv --target "$target" >&2
