@@ -30,20 +30,20 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunCounters {
     /// Times it was spawned.
-    pub starts: u64,
+    pub starts: u32,
     /// Starts that followed an end or a failed start without a request.
-    pub restarts: u64,
+    pub restarts: u32,
     /// Starts that did not lead to RUNNING or, for a oneshot, to an expected end.
-    pub failed_starts: u64,
+    pub failed_starts: u32,
     /// Exits with one of its `exitcodes`.
-    pub exits_expected: u64,
+    pub exits_expected: u32,
     /// Exits with another code.
-    pub exits_unexpected: u64,
+    pub exits_unexpected: u32,
     /// Ends by a signal, also by ours, without those of the next counter.
-    pub exits_by_signal: u64,
+    pub exits_by_signal: u32,
     /// Kills by the kernel because memory was short.
     #[serde(default)]
-    pub exits_by_oom: u64,
+    pub exits_by_oom: u32,
 }
 
 impl RunCounters {

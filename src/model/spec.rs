@@ -55,9 +55,9 @@ pub enum StartRetries {
 impl StartRetries {
     /// Whether another start is allowed after this many failed ones.
     #[must_use]
-    pub fn allow(self, failed_starts: i64) -> bool {
+    pub fn allow(self, failed_starts: u32) -> bool {
         match self {
-            Self::Times(times) => failed_starts <= times,
+            Self::Times(times) => i64::from(failed_starts) <= times,
             Self::Forever => true,
         }
     }

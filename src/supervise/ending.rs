@@ -114,7 +114,7 @@ impl Process {
     /// How its program ended last; `None` if there was no program in the last attempt.
     pub(super) fn last_exit(&self) -> Option<ExitStatus> {
         let is_of_program = !matches!(self.last_end, Some(LastEnd::NotExecuted(_)));
-        self.ended.filter(|_| is_of_program).map(|(_, status)| status)
+        self.ended.as_ref().filter(|_| is_of_program).map(|ended| ended.1)
     }
 
     pub(super) fn full_name(&self) -> String {

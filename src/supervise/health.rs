@@ -168,7 +168,7 @@ impl Process {
     pub(super) fn begin_health(&mut self, turn: &Turn) {
         let now = turn.now.mono;
         let Some(health) = &self.spec.lifecycle.health else { return };
-        let progress = match (&health.check, self.report_interval) {
+        let progress = match (&health.check, self.report_interval.as_deref().copied()) {
             (HealthCheck::Notify, Some(interval)) => {
                 HealthProgress::ReportBy { at: now.after(interval), interval }
             }
@@ -187,7 +187,7 @@ impl Process {
     /// Sets how often a process that is about to be spawned has to report in this run, as its environment says.
     pub(super) fn choose_report_interval(&mut self) {
         let health = self.spec.lifecycle.health.as_ref().filter(|health| health.check == HealthCheck::Notify);
-        self.report_interval = health.map(|health| health.interval);
+        self.report_interval = health.map(|health| Box::new(health.interval));
     }
 
     /// Applies a changed specification to a running process. Its health stays known unless the check is another one.

@@ -93,7 +93,8 @@ impl Process {
         self.is_spawning = true;
         self.is_killed_by_us = false;
         let is_restart = self.hooks.start_reason == HookReason::Restart;
-        self.history.counters.restarts += u64::from(is_restart);
+        let restarts = &mut self.history.counters.restarts;
+        *restarts = restarts.saturating_add(u32::from(is_restart));
         out.push(Effect::Spawn { process: self.id });
     }
 
@@ -128,7 +129,8 @@ impl Process {
                 *current = Some(pid);
                 self.started = Some((at.mono, at.wall));
                 *until = Until::after_spawn(&self.spec, at.mono);
-                self.history.counters.starts += 1;
+                let starts = &mut self.history.counters.starts;
+                *starts = starts.saturating_add(1);
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
                 self.time_passed(&Turn { now: at, ..*turn }, out);
             }
@@ -204,7 +206,7 @@ impl Process {
                 if matches!(self.state, State::Running { .. }) {
                     self.failed_starts = self.failed_before_ready;
                 }
-                self.ended = Some((turn.now.wall, status));
+                self.ended = Some(Box::new((turn.now.wall, status)));
                 self.last_end = Some(LastEnd::NotExecuted(failure.status));
                 match failure.blame {
                     Blame::Machine => self.wait_out_shortage(turn, failure.text, out),
@@ -245,7 +247,7 @@ impl Process {
     }
 
     fn leader_ended(&mut self, turn: &Turn, status: ExitStatus, out: &mut Effects) {
-        self.ended = Some((turn.now.wall, status));
+        self.ended = Some(Box::new((turn.now.wall, status)));
         self.last_end = Some(LastEnd::Ended(status));
         match &self.state {
             State::Stopping { .. } => self.ended_by_request(turn, status, out),
@@ -362,7 +364,8 @@ impl Process {
     }
 
     pub(super) fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
-        self.history.counters.failed_starts += 1;
+        let failed_starts = &mut self.history.counters.failed_starts;
+        *failed_starts = failed_starts.saturating_add(1);
         self.short_attempts = 0;
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);

@@ -151,9 +151,9 @@ pub(super) struct Process {
     /// It is being stopped because its start takes too long: its end is that of a failed start.
     pub(super) start_timed_out: bool,
     /// Consecutive failed starts.
-    pub(super) failed_starts: i64,
+    pub(super) failed_starts: u32,
     /// `failed_starts` as it was before it became RUNNING.
-    pub(super) failed_before_ready: i64,
+    pub(super) failed_before_ready: u32,
     /// The counter of `restart_*`.
     pub(super) restarts: Option<Box<RestartCounter>>,
     /// When it became ready; `None` from each spawn until then.
@@ -164,13 +164,14 @@ pub(super) struct Process {
     pub(super) health: Option<Box<HealthMonitor>>,
     /// Set while it runs and has a `memory_limit`.
     pub(super) memory: Option<Box<MemoryWatch>>,
-    /// With `health=notify`: how often it has to report in this run.
-    pub(super) report_interval: Option<Duration>,
+    /// With `health=notify`: how often it has to report in this run. Boxed, as few processes have one.
+    pub(super) report_interval: Option<Box<Duration>>,
     /// Whether a failed check is why this run was given up.
     pub(super) failed_check: bool,
     pub(super) started: Option<(Mono, Wall)>,
-    /// When and how its process ended last. A later start leaves it as it is.
-    pub(super) ended: Option<(Wall, ExitStatus)>,
+    /// When and how its process ended last. A later start leaves it as it is. Boxed, as most processes
+    /// run and have not ended before.
+    pub(super) ended: Option<Box<(Wall, ExitStatus)>>,
     /// As Supervisor reports it: `None` again from the next start on, and after a failed start.
     pub(super) exit_status: Option<ExitStatus>,
     /// Of the last attempt, even if that does not count as a failed start.
@@ -412,7 +413,7 @@ impl Process {
 
     /// Its state in events.
     fn change(&self, pid: i32) -> StateChange {
-        let tries = self.failed_starts;
+        let tries = i64::from(self.failed_starts);
         match self.state {
             State::Stopped => StateChange::Stopped { pid },
             State::Waiting { .. } | State::Starting { .. } => StateChange::Starting { tries },
@@ -438,7 +439,7 @@ impl Process {
         let [stdout, stderr] = self.log_targets();
         let in_progress = self.hook_in_place_of_state().or_else(|| self.not_ready_text(turn.now.mono));
         let description = in_progress.unwrap_or_else(|| {
-            let ended = self.ended.map(|(at, _)| at);
+            let ended = self.ended.as_ref().map(|ended| ended.0);
             describe(&self.spec.name, self.state(), self.pid(), uptime, self.spawn_error(), ended)
         });
         ProcessInfo {
@@ -446,7 +447,7 @@ impl Process {
             group: self.spec.group.to_string(),
             description: self.with_next_run(description, turn.now.wall.utc_offset_secs),
             start: self.started.map_or(0, |(_, wall)| wall.unix_secs()),
-            stop: self.ended.map_or(0, |(at, _)| at.unix_secs()),
+            stop: self.ended.as_ref().map_or(0, |ended| ended.0.unix_secs()),
             now: turn.now.wall.unix_secs(),
             state: self.state(),
             spawn_error: self.spawn_error().to_owned(),
@@ -461,7 +462,7 @@ impl Process {
             is_about_check: self.lacks_command_check(turn.now.mono) || self.failed_by_check(),
             exit_status: self.exit_status.map_or(0, ExitStatus::code),
             last_exit: self.last_exit(),
-            ended_as_expected: self.ended.is_some_and(|(_, status)| self.expects(status)),
+            ended_as_expected: self.ended.as_ref().is_some_and(|ended| self.expects(ended.1)),
             stdout_log_file: log_file(&stdout),
             stderr_log_file: log_file(&stderr),
             pid: self.pid().map_or(0, |pid| pid.0),

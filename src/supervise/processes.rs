@@ -19,8 +19,6 @@ pub(super) struct Indexed {
     deadline: Option<Mono>,
     /// Its rank, while a shutdown has to wait for it.
     pending: Option<i64>,
-    /// Whether members of its group have outlived it.
-    has_members: bool,
     condition_state: ConditionState,
 }
 
@@ -80,6 +78,7 @@ impl Processes {
         }
         if let Some(process) = self.all.remove(&id) {
             self.reindex(id, process.indexed, Indexed::default());
+            self.with_members.remove(&id);
         }
     }
 
@@ -160,16 +159,19 @@ impl Processes {
 
     fn update_index(&mut self, id: ProcessId) {
         let Some(process) = self.all.get_mut(&id) else { return };
-        let is_stopping = !self.may_start;
+        let (is_stopping, has_members) = (!self.may_start, process.remaining.is_some());
         let new = Indexed {
             deadline: process.deadline(self.may_start),
-            pending: (process.is_pending() || is_stopping && process.remaining.is_some())
-                .then_some(process.stop_rank),
-            has_members: process.remaining.is_some(),
+            pending: (process.is_pending() || is_stopping && has_members).then_some(process.stop_rank),
             condition_state: process.condition_state(),
         };
         let old = std::mem::replace(&mut process.indexed, new);
         self.reindex(id, old, new);
+        if has_members {
+            self.with_members.insert(id);
+        } else {
+            self.with_members.remove(&id);
+        }
     }
 
     fn reindex(&mut self, id: ProcessId, old: Indexed, new: Indexed) {
@@ -196,11 +198,6 @@ impl Processes {
         }
         if self.records_changes && old.condition_state != new.condition_state {
             self.changes.push((id, old.condition_state, new.condition_state));
-        }
-        match (old.has_members, new.has_members) {
-            (false, true) => drop(self.with_members.insert(id)),
-            (true, false) => drop(self.with_members.remove(&id)),
-            (true, true) | (false, false) => {}
         }
     }
 }

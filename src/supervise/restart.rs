@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Turn;
-use super::process::{Process, State, seconds};
+use super::process::{Process, State};
 use crate::model::{
     AutoRestart, Mono, OnEnd, ProcessId, ProcessSpec, RestartDelays, StartRetries, counted, seconds_text,
 };
@@ -23,10 +23,10 @@ pub const RESTART_SPACING: Duration = Duration::from_secs(1);
 
 /// Failed starts are counted up to this limit, so that the wait between two of them, which
 /// grows by a second each time, does not overflow however many retries are allowed.
-const FAILED_STARTS_MAX: i64 = 86_400;
+const FAILED_STARTS_MAX: u32 = 86_400;
 
 /// The longest wait in seconds with `startretries=forever`: what the program waits for may come at any time.
-const BACKOFF_MAX_FOREVER: i64 = 60;
+const BACKOFF_MAX_FOREVER: u32 = 60;
 
 /// A restart with a shorter delay than this is also subject to [`RESTART_SPACING`].
 const UNSPACED_DELAY_MIN: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ const UNSPACED_DELAY_MIN: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AfterFailure {
     /// Consecutive failed starts, including this one.
-    pub(super) failed_starts: i64,
+    pub(super) failed_starts: u32,
     /// The wait before the next attempt.
     pub(super) delay: Duration,
     /// No attempt follows: the process is FATAL.
@@ -68,7 +68,7 @@ impl RestartRules {
     }
 
     /// `failed_before` is the number of failed starts in a row before this one.
-    pub(super) fn after_failed_start(self, failed_before: i64) -> AfterFailure {
+    pub(super) fn after_failed_start(self, failed_before: u32) -> AfterFailure {
         let failed_starts = (failed_before + 1).min(FAILED_STARTS_MAX);
         let longest = match self.retries {
             StartRetries::Times(_) => FAILED_STARTS_MAX,
@@ -76,7 +76,7 @@ impl RestartRules {
         };
         AfterFailure {
             failed_starts,
-            delay: seconds(failed_starts.min(longest)),
+            delay: Duration::from_secs(u64::from(failed_starts.min(longest))),
             gives_up: !self.retries.allow(failed_starts),
         }
     }
