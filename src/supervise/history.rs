@@ -13,7 +13,7 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
-    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Name, Pid, Principal, ProcessId, ProcessSpec,
+    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
     ProcessState, RunCounters, Transition, Wall,
 };
 
@@ -30,21 +30,25 @@ const REASON_CHARS_MAX: usize = 300;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct ProcessHistory {
     /// The event log has the newest of them too.
-    transitions: VecDeque<Arc<Transition>>,
+    transitions: Vec<Arc<Transition>>,
     pub(super) counters: RunCounters,
 }
 
 impl ProcessHistory {
     fn record(&mut self, transition: Arc<Transition>) {
         if self.transitions.len() >= TRANSITIONS_KEPT {
-            self.transitions.pop_front();
+            self.transitions.remove(0);
         }
-        self.transitions.push_back(transition);
+        if self.transitions.len() == self.transitions.capacity() {
+            // Most processes have started and no more: no room that is never used.
+            self.transitions.reserve_exact(2);
+        }
+        self.transitions.push(transition);
     }
 
     /// When it entered its state.
     pub(super) fn since(&self) -> Option<Wall> {
-        self.transitions.back().map(|last| last.at)
+        self.transitions.last().map(|last| last.at)
     }
 
     pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
@@ -62,7 +66,7 @@ pub(super) struct EventLog {
 /// An entry of the event log. Nearly all are transitions, which the histories of their processes have too.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum LogEntry {
-    Process { group: Name, name: Name, transition: Arc<Transition> },
+    Process { spec: Arc<ProcessSpec>, transition: Arc<Transition> },
     Other(Box<LoggedEvent>),
 }
 
@@ -76,12 +80,12 @@ impl LogEntry {
 
     fn event(&self) -> LoggedEvent {
         match self {
-            Self::Process { group, name, transition } => LoggedEvent {
+            Self::Process { spec, transition } => LoggedEvent {
                 serial: transition.serial,
                 at: transition.at,
                 kind: LoggedEventKind::Process {
-                    group: group.clone(),
-                    name: name.clone(),
+                    group: spec.group.clone(),
+                    name: spec.name.clone(),
                     transition: Arc::clone(transition),
                 },
             },
@@ -183,8 +187,7 @@ impl Supervisor {
                     if let Some(history) = self.processes.history_mut(process) {
                         history.record(Arc::clone(&transition));
                     }
-                    let (group, name) = (spec.group.clone(), spec.name.clone());
-                    self.event_log.add(LogEntry::Process { group, name, transition });
+                    self.event_log.add(LogEntry::Process { spec, transition });
                 }
             }
         }
