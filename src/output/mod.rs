@@ -227,7 +227,7 @@ impl Outputs {
     /// The log options of a process have changed: rotation, format and rings follow them from now on.
     pub fn apply_options(&mut self, process: ProcessId, spec: &ProcessSpec) -> Vec<Report> {
         for stream in self.streams.of_mut(process) {
-            let options = stream_spec(spec, stream.id.channel);
+            let options = stream_spec(spec, stream.channel);
             if let Some(file) = stream.outlet.sink().file_mut(&mut self.destinations) {
                 file.limit(options.bytes_max, options.backups);
             }
@@ -250,7 +250,7 @@ impl Outputs {
                 continue;
             }
             reports.extend(stream.finish(&mut targets).map(Report::from));
-            let (whose, outlet) = ((stream.id, stream.pid), &mut stream.outlet);
+            let (whose, outlet) = ((stream.id(), stream.pid), &mut stream.outlet);
             outlet.begin(form);
             format_as(outlet, spec, whose, column.width, targets.destinations);
             outlet.limit_ring(whose.0, &mut targets);

@@ -27,8 +27,6 @@ pub(super) struct Outlet {
     lacks_auto_log: bool,
     /// The size of its ring; 0 without one.
     ring_bytes: u32,
-    /// Since when an unfinished line waits for the rest.
-    unfinished_since: Option<Mono>,
 }
 
 #[derive(Debug)]
@@ -36,9 +34,17 @@ enum Shape {
     /// Byte for byte, chunk by chunk.
     Exact,
     /// Byte for byte, by whole lines: others write there, too.
-    Whole(WholeLines),
+    Whole(Option<Box<UnfinishedLine>>),
     /// Formatted line by line.
     Lines(Box<Shaper>),
+}
+
+/// A line whose end was not read yet.
+#[derive(Debug, Default)]
+struct UnfinishedLine {
+    lines: WholeLines,
+    /// Since when it waits for the rest.
+    since: Option<Mono>,
 }
 
 /// How the name before a line looks with `log_format=prefix`.
@@ -80,8 +86,7 @@ impl Outlet {
         };
         let syslog = spec.syslog.then(|| Box::new(Lines::new(SYSLOG_TEXT_BYTES_MAX)));
         let lacks_auto_log = spec.target == LogTarget::Auto && *target == LogTarget::None;
-        let (shape, unfinished_since) = (Shape::Exact, None);
-        let mut outlet = Self { sink, form, shape, syslog, lacks_auto_log, ring_bytes: 0, unfinished_since };
+        let mut outlet = Self { sink, form, shape: Shape::Exact, syslog, lacks_auto_log, ring_bytes: 0 };
         outlet.begin(form);
         Ok((outlet, error))
     }
@@ -94,10 +99,9 @@ impl Outlet {
             Sink::Nowhere => self.syslog.is_some() || self.lacks_auto_log,
         };
         self.form = form;
-        self.unfinished_since = None;
         self.ring_bytes = if has_ring { form.ring_bytes } else { 0 };
         self.shape = match self.sink {
-            Sink::Destination(_) => Shape::Whole(WholeLines::default()),
+            Sink::Destination(_) => Shape::Whole(None),
             Sink::Nowhere | Sink::File(_) | Sink::Unopened(_) => Shape::Exact,
         };
     }
@@ -168,15 +172,19 @@ impl Outlet {
         if let Some(lines) = &mut self.syslog {
             lines.feed(bytes, |piece| to_syslog(name, piece.bytes, destinations));
         }
-        if memchr::memchr(b'\n', bytes).is_some() {
-            self.unfinished_since = None;
-        }
         let Self { sink, shape, .. } = self;
         let (wall, mut warning) = (destinations.now().wall, opened);
         let mut write = |bytes: &[u8]| warning = sink.write(bytes, writer, destinations).or(warning.take());
         match shape {
             Shape::Exact => write(bytes),
-            Shape::Whole(lines) => lines.feed(bytes, write),
+            Shape::Whole(unfinished) => {
+                let line = unfinished.get_or_insert_default();
+                if memchr::memchr(b'\n', bytes).is_some() {
+                    line.since = None;
+                }
+                line.lines.feed(bytes, write);
+                unfinished.take_if(|line| !line.lines.is_holding());
+            }
             Shape::Lines(shaper) => shaper.feed(bytes, wall, targets.formatted, write),
         }
         targets.followers.written_to(sink.file(targets.destinations));
@@ -201,14 +209,11 @@ impl Outlet {
         writer: WriterId,
         destinations: &mut Destinations,
     ) -> Option<Warning> {
-        let Shape::Whole(lines) = &self.shape else { return None };
-        if !lines.is_holding() {
-            self.unfinished_since = None;
-        } else if self.sink.is_shared(destinations) {
-            self.unfinished_since.get_or_insert(destinations.now().mono);
-        } else {
+        let Shape::Whole(Some(line)) = &mut self.shape else { return None };
+        if !self.sink.is_shared(destinations) {
             return self.write_unfinished(writer, destinations);
         }
+        line.since.get_or_insert(destinations.now().mono);
         None
     }
 
@@ -219,16 +224,18 @@ impl Outlet {
         writer: WriterId,
         destinations: &mut Destinations,
     ) -> Option<Warning> {
-        let Self { sink, shape: Shape::Whole(lines), unfinished_since, .. } = self else { return None };
+        let Self { sink, shape: Shape::Whole(unfinished), .. } = self else { return None };
         let mut warning = None;
-        lines.finish(|bytes| warning = sink.write(bytes, writer, destinations));
-        *unfinished_since = None;
+        if let Some(mut line) = unfinished.take() {
+            line.lines.finish(|bytes| warning = sink.write(bytes, writer, destinations));
+        }
         warning
     }
 
     /// Since when an unfinished line waits for the rest.
     pub(super) fn unfinished_since(&self) -> Option<Mono> {
-        self.unfinished_since
+        let Shape::Whole(Some(line)) = &self.shape else { return None };
+        line.since
     }
 
     /// Writes what was held back, as nothing follows.
@@ -241,13 +248,16 @@ impl Outlet {
         if let Some(lines) = &mut self.syslog {
             lines.finish(|piece| to_syslog(name, piece.bytes, destinations));
         }
-        self.unfinished_since = None;
         let Self { sink, shape, .. } = self;
         let (wall, mut warning) = (destinations.now().wall, None);
         let write = |bytes: &[u8]| warning = sink.write(bytes, writer, destinations).or(warning.take());
         match shape {
             Shape::Exact => {}
-            Shape::Whole(lines) => lines.finish(write),
+            Shape::Whole(unfinished) => {
+                if let Some(mut line) = unfinished.take() {
+                    line.lines.finish(write);
+                }
+            }
             Shape::Lines(shaper) => shaper.finish(wall, targets.formatted, write),
         }
         targets.followers.written_to(sink.file(targets.destinations));

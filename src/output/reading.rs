@@ -81,8 +81,8 @@ impl Outputs {
         }
         self.streams.hold(token, self.destinations.now().mono);
         while let Some(oldest) = self.streams.held.surplus() {
-            if let Some(Stream { name, pid, id, .. }) = self.streams.get(oldest) {
-                let (channel, max) = (id.channel.name(), self.streams.held.max());
+            if let Some(Stream { name, pid, channel, .. }) = self.streams.get(oldest) {
+                let (channel, max) = (channel.name(), self.streams.held.max());
                 let text = format!(
                     "{channel} of '{name}' (pid {}) is closed, although other processes hold it open: there are more than {max} \
                      outputs of ended processes",
@@ -177,7 +177,7 @@ impl Outputs {
             take_piece(stream, &piece, echoes, &mut targets, reports);
         }
         let lost = stream.outlet.sink().lost_bytes(targets.destinations).saturating_sub(lost_before);
-        targets.records.count(stream.id, bytes.len(), lost);
+        targets.records.count(stream.id(), bytes.len(), lost);
         if stream.is_conversation() {
             take_conversation(stream, bytes, echoes, reports);
         }
@@ -199,7 +199,7 @@ impl Outputs {
     ) {
         let Some(stream) = self.streams.get_mut(token) else { return };
         let Some(lines) = &mut stream.ready_lines else { return };
-        let (matched, child, process, pid) = (look(lines), stream.child, stream.id.process, stream.pid);
+        let (matched, child, process, pid) = (look(lines), stream.child, stream.process, stream.pid);
         if matched.is_empty() {
             return;
         }
@@ -225,7 +225,7 @@ impl Outputs {
         self.finish_outlet(token, reports);
         let Some(mut stream) = self.streams.remove(token) else { return };
         if context.echoes {
-            let (channel, name) = (stream.id.channel.name(), &stream.name);
+            let (channel, name) = (stream.channel.name(), &stream.name);
             let text = format!("{channel} of '{name}' closed, stopped monitoring it");
             reports.push(Report::Log { level: LogLevel::Debug, text });
         }
@@ -255,7 +255,7 @@ fn take_piece(
     if stream.is_conversation() {
         return;
     }
-    let (process, channel, name) = (stream.id.process, stream.id.channel, &stream.name);
+    let (process, channel, name) = (stream.process, stream.channel, &stream.name);
     let (bytes, echo) = match piece {
         Piece::Text(bytes) if bytes.is_empty() => return,
         Piece::Text(bytes) | Piece::Captured(bytes) => {
@@ -275,11 +275,11 @@ fn take_piece(
 /// What a dead listener has left is not an answer of the next run, so it goes to the log alone.
 fn take_conversation(stream: &Stream, bytes: &[u8], echoes: bool, reports: &mut Vec<Report>) {
     if echoes {
-        let text = conversation_echo(&stream.name, stream.id.channel.name(), bytes);
+        let text = conversation_echo(&stream.name, stream.channel.name(), bytes);
         reports.push(Report::Log { level: LogLevel::Debug, text });
     }
     if !stream.is_held {
-        reports.push(Report::ListenerOutput { process: stream.id.process, bytes: bytes.to_owned() });
+        reports.push(Report::ListenerOutput { process: stream.process, bytes: bytes.to_owned() });
     }
 }
 

@@ -10,7 +10,7 @@ use super::ready_lines::ReadyLines;
 use super::warning::Warning;
 use crate::events::OutputKind;
 use crate::logs::{AnsiStripper, Capture, LINE_BYTES_MAX, Piece};
-use crate::model::{ChildId, LogForm, LogFormat, Name, Pid, StreamSpec};
+use crate::model::{Channel, ChildId, LogForm, LogFormat, Name, Pid, ProcessId, StreamSpec};
 use crate::sys::output::read_ready;
 use crate::sys::poller::{Interest, Poller};
 
@@ -21,8 +21,9 @@ const READ: Interest = Interest { read: true, write: false };
 pub(super) struct Stream {
     /// The child that was started with it.
     pub(super) child: ChildId,
-    /// The stream of the process whose log it goes to.
-    pub(super) id: StreamId,
+    /// The process whose log it goes to.
+    pub(super) process: ProcessId,
+    pub(super) channel: Channel,
     /// Of the child.
     pub(super) pid: Pid,
     /// Of the process.
@@ -85,14 +86,15 @@ pub(super) enum ReadOutcome {
 
 impl Stream {
     pub(super) fn new(
-        (child, id, pid, name): (ChildId, StreamId, Pid, Name),
+        (child, StreamId { process, channel }, pid, name): (ChildId, StreamId, Pid, Name),
         (fd, token): (OwnedFd, u64),
         (outlet, purpose): (Outlet, Purpose),
         strip_ansi: bool,
     ) -> Self {
         Self {
             child,
-            id,
+            process,
+            channel,
             pid,
             name,
             token,
@@ -105,6 +107,11 @@ impl Stream {
             purpose,
             is_watched: false,
         }
+    }
+
+    /// The stream of the process whose log it goes to.
+    pub(super) fn id(&self) -> StreamId {
+        StreamId { process: self.process, channel: self.channel }
     }
 
     pub(super) fn writer(&self) -> WriterId {
@@ -176,7 +183,7 @@ impl Stream {
     /// Writes a chunk to all places where it goes.
     pub(super) fn write(&mut self, bytes: &[u8], targets: &mut Targets<'_>) -> Option<Warning> {
         let writer = self.writer();
-        self.outlet.write(bytes, (self.id, writer, &self.name), targets)
+        self.outlet.write(bytes, (self.id(), writer, &self.name), targets)
     }
 
     /// Writes what its outlet has held back, as nothing follows.

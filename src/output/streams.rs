@@ -37,7 +37,7 @@ impl Streams {
     pub(super) fn add(&mut self, mut stream: Stream, destinations: &Destinations, poller: &Poller) {
         stream.watch(destinations, poller);
         self.has_unwatched |= !stream.is_watched();
-        self.live.insert((stream.child, stream.id.channel), stream.token);
+        self.live.insert((stream.child, stream.channel), stream.token);
         self.by_token.insert(stream.token, Box::new(stream));
     }
 
@@ -65,8 +65,8 @@ impl Streams {
     pub(super) fn hold(&mut self, token: u64, now: Mono) {
         let Some(stream) = self.by_token.get_mut(&token) else { return };
         stream.is_held = true;
-        self.live.remove(&(stream.child, stream.id.channel));
-        self.held.add(token, stream.id.process, now);
+        self.live.remove(&(stream.child, stream.channel));
+        self.held.add(token, stream.process, now);
     }
 
     pub(super) fn remove(&mut self, token: u64) -> Option<Box<Stream>> {
@@ -74,7 +74,7 @@ impl Streams {
         if stream.is_held {
             self.held.remove(token);
         } else {
-            self.live.remove(&(stream.child, stream.id.channel));
+            self.live.remove(&(stream.child, stream.channel));
         }
         Some(stream)
     }
@@ -85,7 +85,7 @@ impl Streams {
 
     /// Those that go to the logs of one process: also of its earlier runs and its hooks.
     pub(super) fn of_mut(&mut self, process: ProcessId) -> impl Iterator<Item = &mut Stream> {
-        self.all_mut().filter(move |stream| stream.id.process == process)
+        self.all_mut().filter(move |stream| stream.process == process)
     }
 
     /// Watches those whose outlets have room, and only those.
