@@ -19,7 +19,7 @@ pub(super) struct Group {
     pub(super) name: Name,
     pub(super) priority: i64,
     /// In the order of definition.
-    pub(super) members: Vec<ProcessId>,
+    pub(super) members: Box<[ProcessId]>,
     pub(super) kind: GroupKind,
     /// Only a group of event listeners has one.
     pub(super) pool: Option<Box<Pool>>,
@@ -100,7 +100,7 @@ impl Supervisor {
         let members: Vec<_> =
             spec.processes.iter().map(|process| self.add_process(process, spec.priority)).collect();
         let GroupSpec { name, priority, kind, .. } = spec;
-        let mut group = Group { name, priority, members: members.clone(), kind, pool: None };
+        let mut group = Group { name, priority, members: members.clone().into(), kind, pool: None };
         group.take_kind(kind);
         self.groups.push(group);
         members

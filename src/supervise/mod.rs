@@ -437,7 +437,7 @@ impl Supervisor {
     }
 
     fn members_by_priority(&self, group: &Group) -> Vec<ProcessId> {
-        let mut members = group.members.clone();
+        let mut members = group.members.to_vec();
         self.sort_by_priority(&mut members);
         members
     }

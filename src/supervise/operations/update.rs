@@ -185,7 +185,7 @@ impl Supervisor {
             rows.push(row(&name, outcome.map(|()| Updated::Removed)));
         }
         if let Some(group) = self.groups.named_mut(&spec.name) {
-            group.members = members;
+            group.members = members.into();
         }
         self.rebuild_conditions();
         self.sort_by_priority(&mut entered);
