@@ -13,7 +13,8 @@ use crate::sys::poller::Poller;
 #[derive(Debug)]
 pub(super) struct Streams {
     by_token: SortedMap<u64, Box<Stream>>,
-    live: SortedMap<(ChildId, Channel), u64>,
+    /// The tokens of those of live children, sorted by child and channel.
+    live: Vec<u64>,
     pub(super) held: HeldStreams,
     /// Whether any stream is not watched.
     has_unwatched: bool,
@@ -26,7 +27,7 @@ impl Streams {
     pub(super) fn new(open_files_max: u64) -> Self {
         Self {
             by_token: SortedMap::default(),
-            live: SortedMap::default(),
+            live: Vec::new(),
             held: HeldStreams::new(open_files_max),
             has_unwatched: false,
             unfinished: BTreeSet::new(),
@@ -37,8 +38,9 @@ impl Streams {
     pub(super) fn add(&mut self, mut stream: Stream, destinations: &Destinations, poller: &Poller) {
         stream.watch(destinations, poller);
         self.has_unwatched |= !stream.is_watched();
-        self.live.insert((stream.child, stream.channel), stream.token);
-        self.by_token.insert(stream.token, Box::new(stream));
+        let (token, at) = (stream.token, self.live_position(stream.child, stream.channel));
+        self.by_token.insert(token, Box::new(stream));
+        self.live.insert(at, token);
     }
 
     pub(super) fn get(&self, token: u64) -> Option<&Stream> {
@@ -51,32 +53,47 @@ impl Streams {
 
     /// The open streams of a child that was not reaped yet.
     pub(super) fn live(&self, child: ChildId) -> Vec<u64> {
-        let keys = [Channel::Stdout, Channel::Stderr].map(|channel| (child, channel));
-        keys.iter().filter_map(|key| self.live.get(key).copied()).collect()
+        let tokens = self.live.iter().skip(self.live_position(child, Channel::Stdout));
+        tokens.copied().take_while(|token| self.get(*token).is_some_and(|it| it.child == child)).collect()
+    }
+
+    /// How many streams of live children come before this one by child and channel.
+    fn live_position(&self, child: ChildId, channel: Channel) -> usize {
+        let is_before = |stream: &Stream| (stream.child, stream.channel) < (child, channel);
+        self.live.partition_point(|token| self.get(*token).is_some_and(is_before))
+    }
+
+    /// The child of a stream is dead, or the stream is removed.
+    fn remove_live(&mut self, token: u64, child: ChildId, channel: Channel) {
+        let at = self.live_position(child, channel);
+        if self.live.get(at) == Some(&token) {
+            self.live.remove(at);
+        }
     }
 
     /// The open streams of hooks that were not reaped yet.
     pub(super) fn live_hooks(&self) -> Vec<u64> {
-        let hooks = self.live.iter().filter(|((child, _), _)| matches!(child, ChildId::Hook(_)));
-        hooks.map(|(_, token)| *token).collect()
+        let is_of_hook = |stream: &Stream| matches!(stream.child, ChildId::Hook(_));
+        self.live.iter().copied().filter(|token| self.get(*token).is_some_and(is_of_hook)).collect()
     }
 
     /// The child of a stream is dead; the stream is read until others close it.
     pub(super) fn hold(&mut self, token: u64, now: Mono) {
-        let Some(stream) = self.by_token.get_mut(&token) else { return };
+        let Some(stream) = self.get_mut(token) else { return };
         stream.is_held = true;
-        self.live.remove(&(stream.child, stream.channel));
-        self.held.add(token, stream.process, now);
+        let &mut Stream { child, channel, process, .. } = stream;
+        self.remove_live(token, child, channel);
+        self.held.add(token, process, now);
     }
 
     pub(super) fn remove(&mut self, token: u64) -> Option<Box<Stream>> {
-        let stream = self.by_token.remove(&token)?;
-        if stream.is_held {
+        let &Stream { child, channel, is_held, .. } = self.get(token)?;
+        if is_held {
             self.held.remove(token);
         } else {
-            self.live.remove(&(stream.child, stream.channel));
+            self.remove_live(token, child, channel);
         }
-        Some(stream)
+        self.by_token.remove(&token)
     }
 
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
