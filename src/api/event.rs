@@ -1,5 +1,7 @@
 //! The event log: as a list, and as server-sent events.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::list::{ListReply, encoded};
@@ -29,7 +31,7 @@ enum EventView<'a> {
         to: &'static str,
         pid: Option<i32>,
         end: Option<EndView>,
-        reason: &'a str,
+        reason: Cow<'a, str>,
     },
     Health {
         serial: u64,
@@ -71,7 +73,7 @@ impl<'a> EventView<'a> {
                 to: transition.to.name(),
                 pid: transition.pid.map(|pid| pid.0),
                 end: transition.exit.map(|exit| EndView::of(exit, None)),
-                reason: &transition.reason,
+                reason: transition.reason.text(),
             },
             LoggedEventKind::Health { group, name, status, failure } => Self::Health {
                 serial,

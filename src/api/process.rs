@@ -261,7 +261,7 @@ struct TransitionView<'a> {
     to: &'static str,
     pid: Option<i32>,
     end: Option<EndView>,
-    reason: &'a str,
+    reason: Cow<'a, str>,
 }
 
 impl<'a> TransitionView<'a> {
@@ -273,7 +273,7 @@ impl<'a> TransitionView<'a> {
             to: transition.to.name(),
             pid: transition.pid.map(|pid| pid.0),
             end: transition.exit.map(|exit| EndView::of(exit, None)),
-            reason: &transition.reason,
+            reason: transition.reason.text(),
         }
     }
 }

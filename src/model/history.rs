@@ -22,8 +22,28 @@ pub struct Transition {
     pub pid: Option<Pid>,
     /// How that process ended, if its end is the cause.
     pub exit: Option<ExitStatus>,
+    /// Why it happened.
+    pub reason: TransitionReason,
+}
+
+/// Why a process has changed its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransitionReason {
     /// One line for people.
-    pub reason: Cow<'static, str>,
+    Text(Cow<'static, str>),
+    /// It has stayed up for so many seconds: `startsecs`. Most processes have such a transition, and need no text for it.
+    UpFor(i64),
+}
+
+impl TransitionReason {
+    /// One line for people.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::UpFor(secs) => Cow::Owned(format!("up for {secs} s (startsecs)")),
+        }
+    }
 }
 
 /// What has been counted since a process was added to the configuration.

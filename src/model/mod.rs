@@ -40,7 +40,7 @@ pub use command::{
 pub use dependency::{Condition, Dependency, WrittenAt};
 pub use difference::{ConfigChange, GroupDifference, OptionDifference, ProcessDifference, UpdateAction};
 pub use event::{EventLength, EventType, EventTypes, PoolSpec, PrintHandler, ResultHandler, StandIn};
-pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition};
+pub use history::{EventLogPart, LoggedEvent, LoggedEventKind, RunCounters, Transition, TransitionReason};
 pub use hooks::Hooks;
 pub use launch::LaunchContext;
 pub use lifecycle::{Lifecycle, LifecycleSpec};

@@ -14,7 +14,7 @@ use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
     EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
-    ProcessState, RunCounters, Transition, Wall,
+    ProcessState, RunCounters, Transition, TransitionReason, Wall,
 };
 
 /// Transitions kept of each process.
@@ -136,7 +136,7 @@ pub(super) struct StateTransition {
     to: ProcessState,
     pid: Option<Pid>,
     exit: Option<ExitStatus>,
-    reason: Cow<'static, str>,
+    reason: TransitionReason,
 }
 
 impl Effects {
@@ -212,12 +212,14 @@ impl Process {
             && pid_before.is_some();
         let exit = self.last_exit().filter(|_| is_end);
         let mut reason = self.reason_of_transition(left, exit, out.requester.as_ref());
-        if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
-            reason.to_mut().truncate(end);
-        }
-        // It is kept for long, and a text that shrinks keeps the place that it grew into.
-        if let Cow::Owned(text) = &mut reason {
-            *text = text.as_str().to_owned();
+        if let TransitionReason::Text(text) = &mut reason {
+            if let Some((end, _)) = text.char_indices().nth(REASON_CHARS_MAX) {
+                text.to_mut().truncate(end);
+            }
+            // It is kept for long, and a text that shrinks keeps the place that it grew into.
+            if let Cow::Owned(text) = text {
+                *text = text.as_str().to_owned();
+            }
         }
         let (from, pid) = (left.process_state(), self.pid().or(pid_before));
         let change = StateTransition { from, to, pid, exit, reason };
@@ -230,12 +232,12 @@ impl Process {
         left: &State,
         exit: Option<ExitStatus>,
         requester: Option<&Principal>,
-    ) -> Cow<'static, str> {
+    ) -> TransitionReason {
         let by = |what: &'static str| match requester {
             Some(requester) => Cow::Owned(format!("{what} by {requester}")),
             None => Cow::Borrowed(what),
         };
-        match &self.state {
+        let text: Cow<'static, str> = match &self.state {
             State::Waiting { .. } => "waiting for its dependencies".into(),
             State::Starting { .. } => match self.hooks.start_reason {
                 HookReason::Restart if matches!(left, State::Backoff { .. }) => "next attempt".into(),
@@ -244,7 +246,7 @@ impl Process {
             },
             State::Running { .. } => match left {
                 State::Starting { until: Until::Ready { .. }, .. } => "ready".into(),
-                _ => format!("up for {} s (startsecs)", self.spec.start_secs.max(0)).into(),
+                _ => return TransitionReason::UpFor(self.spec.start_secs.max(0)),
             },
             State::Backoff { .. } => self.failure_text().to_owned().into(),
             State::Stopping { .. } => match self.hooks.stop_reason.unwrap_or(HookReason::Stop) {
@@ -269,7 +271,8 @@ impl Process {
             State::Fatal if self.failure_text().is_empty() => "given up".into(),
             State::Fatal => self.failure_text().to_owned().into(),
             State::Unknown { .. } => "a signal could not be sent to it".into(),
-        }
+        };
+        TransitionReason::Text(text)
     }
 }
 

@@ -98,7 +98,7 @@ fn row(transition: &Transition) -> String {
     format!(
         "<tr><td>{}</td><td>{from} \u{2192} {to}</td><td>{pid}</td><td>{}</td></tr>\n",
         ctime(*at),
-        readable(reason)
+        readable(&reason.text())
     )
 }
 

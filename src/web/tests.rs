@@ -6,7 +6,7 @@ use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
     BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec, Pid,
-    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, Wait,
+    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, TransitionReason, Wait,
 };
 
 const BEGAN: i64 = 784_111_777;
@@ -553,7 +553,7 @@ fn the_page_of_a_process_shows_its_state_configuration_and_history() {
         to: ProcessState::Fatal,
         pid: Some(Pid(12)),
         exit: None,
-        reason: "<gave up>".into(),
+        reason: TransitionReason::Text("<gave up>".into()),
     };
     let failed = ProcessInfo { hint: Some("try 'x'".into()), ..info("g", "<w>", ProcessState::Fatal) };
     let spec = ProcessSpec { command: "/bin/<w> --x".to_owned(), ..ProcessSpec::default() };

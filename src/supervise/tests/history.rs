@@ -7,7 +7,7 @@ use crate::supervise::history::{EVENTS_KEPT, TRANSITIONS_KEPT};
 /// Each transition as `FROM TO: reason`.
 fn history(scenario: &Scenario, name: &str) -> Vec<String> {
     let process = scenario.supervisor.process(scenario.id(name)).unwrap();
-    let text = |it: &Transition| format!("{} {}: {}", it.from, it.to, it.reason);
+    let text = |it: &Transition| format!("{} {}: {}", it.from, it.to, it.reason.text());
     process.history.transitions().map(text).collect()
 }
 
