@@ -15,7 +15,7 @@ use super::container::static_busybox;
 use super::{have, static_binary};
 
 /// How long a machine may run. Booting takes five seconds on an idle machine, and many times that on a busy one.
-const TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(420);
 
 /// The same for one with systemd, podman and crun.
 const RUNTIMES_TIMEOUT: Duration = Duration::from_secs(1200);
