@@ -13,7 +13,7 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
-    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
+    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Name, Pid, Principal, ProcessId, ProcessSpec,
     ProcessState, RunCounters, Transition, TransitionReason, Wall,
 };
 
@@ -66,7 +66,7 @@ pub(super) struct EventLog {
 /// An entry of the event log. Nearly all are transitions, which the histories of their processes have too.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum LogEntry {
-    Process { spec: Arc<ProcessSpec>, transition: Arc<Transition> },
+    Process { group: Name, name: Name, transition: Arc<Transition> },
     Other(Box<LoggedEvent>),
 }
 
@@ -80,12 +80,12 @@ impl LogEntry {
 
     fn event(&self) -> LoggedEvent {
         match self {
-            Self::Process { spec, transition } => LoggedEvent {
+            Self::Process { group, name, transition } => LoggedEvent {
                 serial: transition.serial,
                 at: transition.at,
                 kind: LoggedEventKind::Process {
-                    group: spec.group.clone(),
-                    name: spec.name.clone(),
+                    group: group.clone(),
+                    name: name.clone(),
                     transition: Arc::clone(transition),
                 },
             },
@@ -187,7 +187,8 @@ impl Supervisor {
                     if let Some(history) = self.processes.history_mut(process) {
                         history.record(Arc::clone(&transition));
                     }
-                    self.event_log.add(LogEntry::Process { spec, transition });
+                    let (group, name) = (spec.group.clone(), spec.name.clone());
+                    self.event_log.add(LogEntry::Process { group, name, transition });
                 }
             }
         }
