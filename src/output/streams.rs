@@ -66,8 +66,9 @@ impl Streams {
     /// The child of a stream is dead, or the stream is removed.
     fn remove_live(&mut self, token: u64, child: ChildId, channel: Channel) {
         let at = self.live_position(child, channel);
-        if self.live.get(at) == Some(&token) {
-            self.live.remove(at);
+        // The first one from there, unless a child has two streams of one channel.
+        if let Some(after) = self.live[at..].iter().position(|it| *it == token) {
+            self.live.remove(at + after);
         }
     }
 
