@@ -1,6 +1,6 @@
 //! What a restart costs at least: a process of its own that starts one program again whenever it ends, and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 
 use crate::Outcome;
@@ -18,7 +18,7 @@ pub(crate) fn run_when_asked() -> Option<Outcome<()>> {
     let mut arguments = std::env::args_os().skip(1);
     let is_asked = arguments.next().is_some_and(|word| word == WORD);
     let program = arguments.next().filter(|_| is_asked)?;
-    Some(run(&PathBuf::from(program)))
+    Some(run(Path::new(&program)))
 }
 
 fn run(program: &Path) -> Outcome<()> {

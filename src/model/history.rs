@@ -75,6 +75,11 @@ impl RunCounters {
             _ if is_expected => &mut self.exits_expected,
             _ => &mut self.exits_unexpected,
         };
+        Self::increment(counter);
+    }
+
+    /// Counts one more, up to the greatest number.
+    pub fn increment(counter: &mut u32) {
         *counter = counter.saturating_add(1);
     }
 }

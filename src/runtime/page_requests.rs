@@ -34,7 +34,7 @@ pub(super) struct PageRequests {
 /// A request that takes several commands.
 #[derive(Debug)]
 enum Visit {
-    Page(Box<PageRequest>),
+    Page(PageRequest),
     Api(Box<ApiCall>),
 }
 
@@ -134,7 +134,7 @@ impl Shell {
     pub(super) fn page_request(&mut self, token: u64, request: &Request) {
         match web::ask(request, self.began.unix_secs()) {
             Answer::Now(response) => self.respond(token, response),
-            Answer::Later(page) => self.begin_visit(token, Visit::Page(Box::new(page))),
+            Answer::Later(page) => self.begin_visit(token, Visit::Page(page)),
         }
     }
 

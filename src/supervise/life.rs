@@ -8,7 +8,7 @@ use super::not_spawned::{Blame, NotSpawned};
 use super::process::{Process, State, Until};
 use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
 use super::{Effect, Effects, Turn};
-use crate::model::{ExitStatus, LogLevel, Now, Pid, ProcessState, ProgramType};
+use crate::model::{ExitStatus, LogLevel, Now, Pid, ProcessState, ProgramType, RunCounters};
 
 impl Process {
     /// Starts a program with `autostart`, unless a target was set for it before. One with a schedule waits for its
@@ -92,9 +92,9 @@ impl Process {
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
         self.is_killed_by_us = false;
-        let is_restart = self.hooks.start_reason == HookReason::Restart;
-        let restarts = &mut self.history.counters.restarts;
-        *restarts = restarts.saturating_add(u32::from(is_restart));
+        if self.hooks.start_reason == HookReason::Restart {
+            RunCounters::increment(&mut self.history.counters.restarts);
+        }
         out.push(Effect::Spawn { process: self.id });
     }
 
@@ -129,8 +129,7 @@ impl Process {
                 *current = Some(pid);
                 self.started = Some((at.mono, at.wall));
                 *until = Until::after_spawn(&self.spec, at.mono);
-                let starts = &mut self.history.counters.starts;
-                *starts = starts.saturating_add(1);
+                RunCounters::increment(&mut self.history.counters.starts);
                 out.log(LogLevel::Info, format!("spawned: '{}' with pid {pid}", self.spec.name));
                 self.time_passed(&Turn { now: at, ..*turn }, out);
             }
@@ -364,8 +363,7 @@ impl Process {
     }
 
     pub(super) fn back_off(&mut self, turn: &Turn, out: &mut Effects) {
-        let failed_starts = &mut self.history.counters.failed_starts;
-        *failed_starts = failed_starts.saturating_add(1);
+        RunCounters::increment(&mut self.history.counters.failed_starts);
         self.short_attempts = 0;
         let AfterFailure { failed_starts, delay, gives_up } =
             RestartRules::of(&self.spec).after_failed_start(self.failed_starts);
