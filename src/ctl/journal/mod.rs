@@ -314,9 +314,9 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>, wanted: &Journ
     for source in &mut sources {
         source.stream = session.follow_awaited(&log_of(&source.namespec, source.channel)).ok();
         // The server knows whether there will be a log.
-        source.is_missing = source.stream.is_none();
+        source.is_missing = false;
     }
-    let mut reported = Vec::new();
+    let (mut missing, mut reported) = (0, Vec::new());
     let started = Instant::now();
     while sources.iter().any(|source| source.stream.is_some()) {
         let is_joining = sources.iter().any(|source| source.stream.is_some() && source.overlap.is_open());
@@ -339,7 +339,11 @@ fn follow(session: &mut Session, mut sources: Vec<JournalSource>, wanted: &Journ
                 return Ok(());
             }
         }
-        report_missing_logs(session, &sources, wanted, &mut reported);
+        let missing_now = sources.iter().filter(|source| source.is_missing).count();
+        if missing_now > missing {
+            report_missing_logs(session, &sources, wanted, &mut reported);
+            missing = missing_now;
+        }
     }
     for source in &mut sources {
         let rest = source.lines.rest(now_ms());
