@@ -194,6 +194,9 @@ impl Supervisor {
             process.end_hooks(out);
             process.forget_members(out);
         });
+        if let Some(gone) = self.processes.get(process) {
+            self.event_log.keep_names(gone);
+        }
         self.processes.remove(process);
         out.push(Effect::Forget { process });
     }

@@ -13,7 +13,7 @@ use super::hook_runs::HookReason;
 use super::process::{Process, State, Until};
 use super::{Effects, Input, Supervisor, Turn};
 use crate::model::{
-    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Name, Pid, Principal, ProcessId, ProcessSpec,
+    EventLogPart, ExitStatus, LoggedEvent, LoggedEventKind, Pid, Principal, ProcessId, ProcessSpec,
     ProcessState, RunCounters, Transition, TransitionReason, Wall,
 };
 
@@ -66,7 +66,11 @@ pub(super) struct EventLog {
 /// An entry of the event log. Nearly all are transitions, which the histories of their processes have too.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum LogEntry {
-    Process { group: Name, name: Name, transition: Arc<Transition> },
+    /// Of a process that exists, whose specification has its names.
+    Process {
+        process: ProcessId,
+        transition: Arc<Transition>,
+    },
     Other(Box<LoggedEvent>),
 }
 
@@ -78,20 +82,20 @@ impl LogEntry {
         }
     }
 
-    fn event(&self) -> LoggedEvent {
+    /// `None` for a transition of a process that does not exist.
+    fn event<'s>(&self, spec: impl Fn(ProcessId) -> Option<&'s ProcessSpec>) -> Option<LoggedEvent> {
         match self {
-            Self::Process { group, name, transition } => LoggedEvent {
-                serial: transition.serial,
-                at: transition.at,
-                kind: LoggedEventKind::Process {
-                    group: group.clone(),
-                    name: name.clone(),
-                    transition: Arc::clone(transition),
-                },
-            },
-            Self::Other(event) => LoggedEvent::clone(event),
+            Self::Process { process, transition } => {
+                Some(transition_event(spec(*process)?, Arc::clone(transition)))
+            }
+            Self::Other(event) => Some(LoggedEvent::clone(event)),
         }
     }
+}
+
+fn transition_event(spec: &ProcessSpec, transition: Arc<Transition>) -> LoggedEvent {
+    let (serial, at, group, name) = (transition.serial, transition.at, spec.group.clone(), spec.name.clone());
+    LoggedEvent { serial, at, kind: LoggedEventKind::Process { group, name, transition } }
 }
 
 impl EventLog {
@@ -112,12 +116,29 @@ impl EventLog {
         self.add(LogEntry::Other(Box::new(LoggedEvent { serial: self.next_serial(), at, kind })));
     }
 
+    /// Puts the names into the entries of a process that is going to be removed.
+    pub(super) fn keep_names(&mut self, gone: &Process) {
+        for entry in &mut self.kept {
+            if let LogEntry::Process { process, transition } = entry
+                && *process == gone.id
+            {
+                *entry = LogEntry::Other(Box::new(transition_event(&gone.spec, Arc::clone(transition))));
+            }
+        }
+    }
+
     /// A client may name any serial.
-    fn after(&self, serial: u64, limit: usize) -> EventLogPart {
+    fn after<'s>(
+        &self,
+        serial: u64,
+        limit: usize,
+        spec: impl Fn(ProcessId) -> Option<&'s ProcessSpec>,
+    ) -> EventLogPart {
         let oldest = self.kept.front().map_or(self.newest + 1, LogEntry::serial);
         let first = serial.saturating_add(1);
         let skipped = usize::try_from(first.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        let events = self.kept.iter().skip(skipped).take(limit).map(LogEntry::event).collect();
+        let entries = self.kept.iter().skip(skipped).take(limit);
+        let events = entries.filter_map(|entry| entry.event(&spec)).collect();
         EventLogPart { events, newest: self.newest, has_gap: first < oldest }
     }
 }
@@ -150,7 +171,7 @@ impl Supervisor {
     /// The entries of the event log after this serial, so many at most.
     #[must_use]
     pub fn events_after(&self, serial: u64, limit: usize) -> EventLogPart {
-        self.event_log.after(serial, limit)
+        self.event_log.after(serial, limit, |process| self.spec(process))
     }
 
     /// The serial of the newest entry of the event log.
@@ -184,11 +205,14 @@ impl Supervisor {
                     let StateTransition { from, to, pid, exit, reason } = change;
                     let serial = self.event_log.next_serial();
                     let transition = Arc::new(Transition { serial, at, from, to, pid, exit, reason });
-                    if let Some(history) = self.processes.history_mut(process) {
-                        history.record(Arc::clone(&transition));
-                    }
-                    let (group, name) = (spec.group.clone(), spec.name.clone());
-                    self.event_log.add(LogEntry::Process { group, name, transition });
+                    self.event_log.add(match self.processes.history_mut(process) {
+                        Some(history) => {
+                            history.record(Arc::clone(&transition));
+                            LogEntry::Process { process, transition }
+                        }
+                        // It has just been removed.
+                        None => LogEntry::Other(Box::new(transition_event(&spec, transition))),
+                    });
                 }
             }
         }
@@ -284,20 +308,20 @@ mod tests {
 
     #[test]
     fn the_event_log_is_bounded_and_says_what_is_missing() {
-        let mut log = EventLog::default();
-        assert_eq!(log.after(0, 10), EventLogPart::default());
+        let (mut log, none) = (EventLog::default(), |_| None);
+        assert_eq!(log.after(0, 10, none), EventLogPart::default());
         let count = EVENTS_KEPT as u64 + 3;
         for _ in 0..count {
             log.record(Wall::default(), LoggedEventKind::Supervisor(SupervisorState::Running));
         }
         let serials = |part: &EventLogPart| part.events.iter().map(|it| it.serial).collect::<Vec<_>>();
-        let part = log.after(count - 2, 10);
+        let part = log.after(count - 2, 10, none);
         assert_eq!((serials(&part), part.newest, part.has_gap), (vec![count - 1, count], count, false));
-        let part = log.after(0, 2);
+        let part = log.after(0, 2, none);
         assert_eq!((serials(&part), part.has_gap), (vec![4, 5], true));
-        assert!(!log.after(3, 1).has_gap);
+        assert!(!log.after(3, 1, none).has_gap);
         for serial in [count + 7, u64::MAX] {
-            let part = log.after(serial, 5);
+            let part = log.after(serial, 5, none);
             assert_eq!((part.events, part.has_gap), (vec![], false));
         }
     }

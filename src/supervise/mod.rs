@@ -218,6 +218,7 @@ impl Supervisor {
         next.randomness = Randomness::seeded(self.randomness.last());
         next.tasks = self.tasks.successor();
         next.event_log = self.event_log.clone();
+        self.processes.iter().for_each(|gone| next.event_log.keep_names(gone));
         next.counters = self.counters.clone();
         next.configured.clone_from(&groups);
         for group in groups {

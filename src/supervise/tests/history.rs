@@ -109,3 +109,31 @@ fn histories_and_the_event_log_are_bounded() {
     assert_eq!(part.events.len(), EVENTS_KEPT);
     assert!(part.has_gap && part.newest > EVENTS_KEPT as u64);
 }
+
+#[test]
+fn the_event_log_names_processes_that_are_gone() {
+    let mut scenario = Scenario::of(vec![alone(1, spec("web")), alone(2, spec("db"))]).running();
+    let named = |supervisor: &Supervisor, wanted: &str| {
+        let events = supervisor.events_after(0, usize::MAX).events;
+        let mut serials = Vec::new();
+        for LoggedEvent { serial, kind, .. } in events {
+            if let LoggedEventKind::Process { group, name, transition } = kind
+                && name == wanted
+            {
+                assert_eq!((&*group, transition.serial), (wanted, serial));
+                serials.push(serial);
+            }
+        }
+        serials
+    };
+    scenario.ask(Command::StopProcess(Namespec::split("web"), Wait::No));
+    scenario.exit("web", 0);
+    let before = named(&scenario.supervisor, "web");
+    assert_eq!(before.len(), 4, "STARTING, RUNNING, STOPPING and STOPPED");
+    scenario.ask(Command::RemoveProcessGroup("web".to_owned()));
+    assert_eq!(named(&scenario.supervisor, "web"), before);
+    let identity = Identity { identifier: "supervisor".to_owned(), pid: 1 };
+    let next = scenario.supervisor.succeed(identity, vec![alone(1, spec("db"))]);
+    assert_eq!(named(&next, "web"), before);
+    assert_eq!(named(&next, "db"), named(&scenario.supervisor, "db"));
+}
