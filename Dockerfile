@@ -14,6 +14,7 @@ ARG RUST_IMAGE=rust:1-slim-bookworm
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock LICENSE build.rs ./
+COPY lines lines
 COPY src src
 # Cargo wants every target that the manifest names to be there, though only the binary is built.
 COPY benches benches

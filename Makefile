@@ -27,9 +27,9 @@ setup: ## install what the tests need (Debian packages, Rust target, Python refe
 	@$(SETUP)/install.sh
 
 check: ## check formatting and lints, of the fuzz targets too
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir "$(TARGET_DIR)/fuzz" -- -D warnings
 
 fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target

@@ -69,7 +69,8 @@ class Crates:
                 if id not in reached:
                     reached.add(id)
                     waiting.append(id)
-        return reached
+        # Crates of this project have no source.
+        return {id for id in reached if self.packages[id]["source"]}
 
     def sorted(self, ids):
         return sorted((self.packages[id] for id in ids), key=lambda package: (package["name"], package["version"]))

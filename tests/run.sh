@@ -7,18 +7,19 @@ cd "$(dirname "$0")/.."
 # These take longest: started last, they would run alone in the end.
 first=(api vm recipes compat_server live_page compat_ctl examples)
 
-cargo test --locked --no-run
+cargo test --locked --workspace --no-run
 
 logs="$(mktemp -d)"
 trap 'rm -rf "$logs"' EXIT
 export logs
 
 run() {
-    local log="$logs/${1#--test=}"
+    local name="${1#--*=}"
+    local log="$logs/$name"
     local begin="$SECONDS" result=passed
     cargo test --locked --no-fail-fast "$@" >"$log" 2>&1 || result=FAILED
     # One write for each binary, so that those that end together do not mix.
-    printf '%s\n' "$(sed '/^$/d' "$log")" "tests: ${1#--test=} $result in $((SECONDS - begin)) s"
+    printf '%s\n' "$(sed '/^$/d' "$log")" "tests: $name $result in $((SECONDS - begin)) s"
     [ "$result" = passed ] || mv "$log" "$log.failed"
 }
 export -f run
@@ -27,6 +28,7 @@ others="$(for file in tests/*.rs; do basename "$file" .rs; done | grep -vxF "$(p
 {
     printf -- '--test=%s\n' "${first[@]}"
     echo --lib
+    echo --package=sv-lines
     printf -- '--test=%s\n' $others
     echo --bins
     echo --doc

@@ -104,6 +104,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The sources of both crates: this one and the one that formats lines.
+fn crate_files() -> Vec<PathBuf> {
+    ["src", "lines/src"].iter().flat_map(|folder| rust_files(&root().join(folder))).collect()
+}
+
 /// The module of the crate that a source file belongs to.
 fn module_of(file: &Path) -> String {
     let inside = file.strip_prefix(root().join("src")).unwrap();
@@ -158,6 +163,18 @@ fn modules_use_only_allowed_modules() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// It is compiled for speed, so it must stay small.
+#[test]
+fn the_crate_of_lines_uses_little() {
+    let manifest = read(&root().join("lines/Cargo.toml"));
+    let dependencies = manifest.split("[dependencies]\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<&str> = dependencies.lines().filter_map(|line| line.split(" = ").next()).collect();
+    assert_eq!(names, ["memchr", "serde", "serde_json"]);
+    for file in rust_files(&root().join("src")).iter().filter(|file| read(file).contains("sv_lines::")) {
+        assert_eq!(module_of(file), "logs", "{}: the rest of the crate knows it as `logs`", file.display());
+    }
+}
+
 #[test]
 fn every_module_of_the_library_is_in_the_table() {
     let lib = read(&root().join("src/lib.rs"));
@@ -210,12 +227,14 @@ fn named_in(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// All files below `src`, by their paths there.
+/// All files of the crates, by their paths below `src`; those of `lines` by their whole paths.
 fn sources() -> BTreeMap<String, String> {
     let src = root().join("src");
     let scripts = fs::read_dir(src.join("web/js")).unwrap().map(|entry| entry.unwrap().path());
-    let files = rust_files(&src).into_iter().chain(scripts);
-    files.map(|file| (file.strip_prefix(&src).unwrap().display().to_string(), read(&file))).collect()
+    let files = crate_files().into_iter().chain(scripts);
+    let path =
+        |file: &Path| file.strip_prefix(&src).or_else(|_| file.strip_prefix(root())).unwrap().to_owned();
+    files.map(|file| (path(&file).display().to_string(), read(&file))).collect()
 }
 
 #[test]
@@ -350,7 +369,7 @@ fn the_runtime_gives_the_core_every_input() {
 
 #[test]
 fn unsafe_code_is_in_sys_alone_and_says_why_it_is_sound() {
-    for file in rust_files(&root().join("src")) {
+    for file in crate_files() {
         let text = read(&file);
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
@@ -359,7 +378,7 @@ fn unsafe_code_is_in_sys_alone_and_says_why_it_is_sound() {
                 continue;
             }
             let place = format!("{}:{}", file.display(), number + 1);
-            assert_eq!(module_of(&file), "sys", "{place}: unsafe code outside of sys");
+            assert!(file.starts_with(root().join("src/sys")), "{place}: unsafe code outside of sys");
             let before = &lines[number.saturating_sub(8)..number];
             assert!(before.iter().any(|line| line.contains("// SAFETY:")), "{place}: no SAFETY comment");
         }
@@ -405,7 +424,7 @@ fn defined_types(text: &str) -> Vec<String> {
 #[test]
 fn a_type_name_is_used_once() {
     let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in rust_files(&root().join("src")) {
+    for file in crate_files() {
         let path = file.strip_prefix(root()).unwrap().display().to_string();
         if path.contains("tests") {
             continue;
@@ -446,7 +465,7 @@ const BANNED_WORDS: &[&str] = &[
 ];
 
 /// Where no identifier and no comment has such a word.
-const PLAIN_FOLDERS: &[&str] = &["benches", "fuzz/fuzz_targets", "src", "tests"];
+const PLAIN_FOLDERS: &[&str] = &["benches", "fuzz/fuzz_targets", "lines/src", "src", "tests"];
 
 /// A source text without its comments, strings and quotation marks as characters; its lines stay where they are.
 fn without_texts(source: &str) -> String {
@@ -521,7 +540,7 @@ fn documents_are_plain() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for file in rust_files(&root().join("src")) {
+    for file in crate_files() {
         let text = read(&file);
         assert!(text.starts_with("//!"), "{} has no module documentation", file.display());
     }
@@ -530,7 +549,7 @@ fn every_file_says_what_it_is_for() {
 /// The names of all tests: functions in Rust files, `def test_…` in Python files.
 fn all_tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("tests"))) {
+    for file in crate_files().into_iter().chain(rust_files(&root().join("tests"))) {
         let mut is_test = false;
         for line in read(&file).lines().map(str::trim) {
             if line == "#[test]" {
@@ -583,8 +602,7 @@ fn every_test_that_compat_names_exists() {
 #[test]
 fn deliberate_differences_are_documented() {
     let reported = compat_rows().iter().filter(|(_, state, _)| state == "differs").count();
-    let marked: usize =
-        rust_files(&root().join("src")).iter().map(|file| read(file).matches("COMPAT:").count()).sum();
+    let marked: usize = crate_files().iter().map(|file| read(file).matches("COMPAT:").count()).sum();
     assert!(marked <= reported, "{marked} differences are marked in the code, COMPAT.md has {reported}");
 }
 

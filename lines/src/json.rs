@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::lines::LinePiece;
-use crate::model::Channel;
+use super::append::append;
+use super::split::LinePiece;
 
 /// The writer of a line.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +16,8 @@ pub struct Speaker<'a> {
     pub program: &'a str,
     /// Its group.
     pub group: &'a str,
-    /// The stream that it wrote to.
-    pub channel: Channel,
+    /// The name of the stream that it wrote to.
+    pub stream: &'a str,
     /// Its process id.
     pub pid: i32,
 }
@@ -29,7 +29,7 @@ const TIME: usize = 0;
 
 /// The members that are added to the lines of one stream.
 #[derive(Debug)]
-pub(super) struct Json {
+pub(crate) struct Json {
     /// `"program":"web"`, …; the time is empty until it is set.
     members: [String; MEMBERS.len()],
     /// A line up to its message: `{"time":…,"program":"web",…,"message":"`.
@@ -37,12 +37,12 @@ pub(super) struct Json {
 }
 
 impl Json {
-    pub(super) fn new(speaker: &Speaker<'_>) -> Self {
+    pub(crate) fn new(speaker: &Speaker<'_>) -> Self {
         let texts = [
             String::new(),
             quoted(speaker.program),
             quoted(speaker.group),
-            quoted(speaker.channel.name()),
+            quoted(speaker.stream),
             speaker.pid.to_string(),
         ];
         let mut members = MEMBERS.map(|name| format!("\"{name}\":"));
@@ -56,7 +56,7 @@ impl Json {
     }
 
     /// Sets the time of the following lines.
-    pub(super) fn set_time(&mut self, time: &str) {
+    pub(crate) fn set_time(&mut self, time: &str) {
         self.members[TIME] = format!("\"time\":{}", quoted(time));
         self.make_head();
     }
@@ -70,7 +70,7 @@ impl Json {
         self.head = head;
     }
 
-    pub(super) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
         let is_whole = piece.is_first && piece.is_last;
         match object(piece.bytes).filter(|_| is_whole) {
             Some(object) => self.write_merged(object, out),
@@ -81,10 +81,10 @@ impl Json {
 
     /// Of a line in several pieces all except the last are marked as partial.
     fn write_message(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.head);
+        append(out, &self.head);
         let text = if piece.is_last { without_carriage_return(piece.bytes) } else { piece.bytes };
         match std::str::from_utf8(text) {
-            Ok(_) if !needs_escapes(text) => out.extend_from_slice(text),
+            Ok(_) if !needs_escapes(text) => append(out, text),
             Ok(text) => escape_into(text, out),
             Err(_) => escape_into(&String::from_utf8_lossy(text), out),
         }
@@ -125,17 +125,9 @@ fn without_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// A line of the supervisor itself among those of its programs.
-#[must_use]
-pub(super) fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, message: &str) -> String {
-    let [time, identifier, level, message] = [time, identifier, level, message].map(quoted);
-    format!(
-        "{{\"time\":{time},\"program\":{identifier},\"level\":{level},\"pid\":{pid},\"message\":{message}}}\n"
-    )
-}
-
 /// A text as a JSON string.
-fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     // A text is always a JSON string.
     serde_json::to_string(text).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Prefixes lines with the name of their process: `web     | hello`.
 
-use super::lines::LinePiece;
+use super::append::append;
+use super::split::LinePiece;
 
 /// A longer name is shown in full, and its lines exceed the column.
 pub const LABEL_WIDTH_MAX: usize = 32;
@@ -10,7 +11,7 @@ const COLOURS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
 /// The prefix of the lines of one process.
 #[derive(Debug)]
-pub(super) struct Prefix {
+pub(crate) struct Prefix {
     label: Vec<u8>,
     /// The whole prefix, with the time: `2026-11-20T16:11:36.042Z web     | `.
     head: Vec<u8>,
@@ -20,7 +21,7 @@ const BAR: &[u8] = b"| ";
 
 impl Prefix {
     /// A name padded to this width, coloured on a terminal.
-    pub(super) fn new(name: &str, width: usize, colour: Option<u64>) -> Self {
+    pub(crate) fn new(name: &str, width: usize, colour: Option<u64>) -> Self {
         let width = width.min(LABEL_WIDTH_MAX);
         let label = match colour {
             Some(number) => {
@@ -35,7 +36,7 @@ impl Prefix {
     }
 
     /// Sets the time of the following lines.
-    pub(super) fn set_time(&mut self, time: Option<&str>) {
+    pub(crate) fn set_time(&mut self, time: Option<&str>) {
         self.head.clear();
         if let Some(time) = time {
             self.head.extend_from_slice(time.as_bytes());
@@ -46,14 +47,14 @@ impl Prefix {
     }
 
     /// A continuation piece of a line follows a `+`.
-    pub(super) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, piece: LinePiece<'_>, out: &mut Vec<u8>) {
         if piece.is_first {
-            out.extend_from_slice(&self.head);
+            append(out, &self.head);
         } else {
             out.extend_from_slice(self.head.strip_suffix(BAR).unwrap_or(&self.head));
             out.extend_from_slice(b"+ ");
         }
-        out.extend_from_slice(piece.bytes);
+        append(out, piece.bytes);
         out.push(b'\n');
     }
 }

@@ -3,7 +3,7 @@
 //! A line is held back until it is complete, so that it is reported as a whole. One that exceeds the bound is
 //! reported in pieces, never split inside a character.
 
-use super::follow::whole_characters;
+use super::characters::whole_characters;
 
 /// The maximum number of bytes of an incomplete line that are held back. Longer lines are reported in pieces.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -36,7 +36,12 @@ impl Lines {
     }
 
     /// Adds a chunk; reports complete lines.
-    pub fn feed(&mut self, mut chunk: &[u8], mut report: impl FnMut(LinePiece<'_>)) {
+    pub fn feed(&mut self, chunk: &[u8], report: &mut dyn FnMut(LinePiece<'_>)) {
+        self.split(chunk, report);
+    }
+
+    /// The same, compiled together with what it reports to.
+    pub(crate) fn split(&mut self, mut chunk: &[u8], mut report: impl FnMut(LinePiece<'_>)) {
         while let Some(at) = memchr::memchr(b'\n', chunk) {
             self.line(&chunk[..at], &mut report);
             chunk = &chunk[at + 1..];
@@ -45,7 +50,7 @@ impl Lines {
     }
 
     /// Reports what was held back, at the end of the stream.
-    pub fn finish(&mut self, mut report: impl FnMut(LinePiece<'_>)) {
+    pub fn finish(&mut self, mut report: &mut dyn FnMut(LinePiece<'_>)) {
         if !self.held.is_empty() {
             self.line(&[], &mut report);
         }
@@ -85,7 +90,7 @@ pub struct WholeLines {
 
 impl WholeLines {
     /// Passes on everything up to the last line ending; the rest too if it has become too long.
-    pub fn feed(&mut self, chunk: &[u8], mut pass_on: impl FnMut(&[u8])) {
+    pub fn feed(&mut self, chunk: &[u8], pass_on: &mut dyn FnMut(&[u8])) {
         let ends = memchr::memrchr(b'\n', chunk).map_or(0, |at| at + 1);
         let (lines, rest) = chunk.split_at(ends);
         let is_too_long = self.held.len() + rest.len() > LINE_BYTES_MAX;
@@ -104,7 +109,7 @@ impl WholeLines {
     }
 
     /// Passes on what was held back: nothing follows, or not soon.
-    pub fn finish(&mut self, mut pass_on: impl FnMut(&[u8])) {
+    pub fn finish(&mut self, pass_on: &mut dyn FnMut(&[u8])) {
         if !self.held.is_empty() {
             pass_on(&self.held);
             self.held = Vec::new();
@@ -164,11 +169,11 @@ mod tests {
         for size in [1, 2, 3, 1000, LINE_BYTES_MAX, 40_000, text.len()] {
             let (mut whole, mut pieces) = (WholeLines::default(), Vec::new());
             for chunk in text.as_bytes().chunks(size) {
-                whole.feed(chunk, |bytes| pieces.push(bytes.to_vec()));
+                whole.feed(chunk, &mut |bytes| pieces.push(bytes.to_vec()));
                 assert!(whole.held.len() <= LINE_BYTES_MAX);
             }
             assert!(!pieces.concat().ends_with(b"end"), "held back in pieces of {size}");
-            whole.finish(|bytes| pieces.push(bytes.to_vec()));
+            whole.finish(&mut |bytes| pieces.push(bytes.to_vec()));
             assert_eq!(pieces.concat(), text.as_bytes(), "pieces of {size}");
         }
     }
@@ -176,9 +181,9 @@ mod tests {
     #[test]
     fn a_complete_line_is_passed_on_at_once() {
         let (mut whole, mut passed) = (WholeLines::default(), Vec::new());
-        whole.feed(b"one\ntw", |bytes| passed.extend_from_slice(bytes));
+        whole.feed(b"one\ntw", &mut |bytes| passed.extend_from_slice(bytes));
         assert_eq!(passed, b"one\n");
-        whole.feed(b"o\n", |bytes| passed.extend_from_slice(bytes));
+        whole.feed(b"o\n", &mut |bytes| passed.extend_from_slice(bytes));
         assert_eq!(passed, b"one\ntwo\n");
     }
 }

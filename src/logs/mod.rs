@@ -6,13 +6,10 @@ mod ansi;
 mod capture;
 mod echo;
 mod follow;
-mod json;
 mod line;
-mod lines;
 mod loss;
 mod moment;
 mod own;
-mod prefix;
 mod ring;
 mod rotation;
 mod shape;
@@ -23,20 +20,18 @@ mod window;
 pub use ansi::AnsiStripper;
 pub use capture::{Capture, Piece};
 pub use echo::{conversation_echo, output_echo};
-pub use follow::{
-    AWAIT_QUERY, FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, complete_characters, cut_off_before, missed,
-    whole_characters,
-};
-pub use json::Speaker;
+pub use follow::{AWAIT_QUERY, FOLLOWED_BYTES_FIRST, FollowFrom, TRUNCATED, missed};
 pub use line::activity_line_head;
-pub use lines::{LINE_BYTES_MAX, LinePiece, Lines, WholeLines};
 pub use loss::Loss;
 pub use moment::{access_time, rfc3339};
 pub use own::{OWN_LABEL, OwnForm};
-pub use prefix::LABEL_WIDTH_MAX;
 pub use ring::Ring;
 pub use rotation::{Rotation, RotationStep};
 pub use shape::Shaper;
+pub use sv_lines::{
+    LABEL_WIDTH_MAX, LINE_BYTES_MAX, LinePiece, Lines, Speaker, WholeLines, complete_characters,
+    cut_off_before, whole_characters,
+};
 pub use syslog::{SYSLOG_TEXT_BYTES_MAX, severity, syslog_message};
 pub use target::{PathTarget, place};
 pub use window::{PIECE_BYTES_MAX, WINDOW_BYTES_MAX, Window, read_window, tail_window};

@@ -1,8 +1,8 @@
 //! The format of the supervisor's own lines among those of programs.
 
-use super::json::activity_object;
+use sv_lines::{LABEL_WIDTH_MAX, quoted};
+
 use super::moment::rfc3339;
-use super::prefix::LABEL_WIDTH_MAX;
 use super::shape::Shaper;
 use crate::model::{LogFormat, LogLevel, Wall};
 
@@ -59,7 +59,8 @@ impl OwnForm {
                 let message = format!("{} {text}\n", level.tag());
                 let mut shaper = Shaper::prefix(OWN_LABEL, *width, None, *timestamp);
                 let mut buffer = Vec::new();
-                shaper.feed(message.as_bytes(), when, &mut buffer, |bytes| line.extend_from_slice(bytes));
+                shaper
+                    .feed(message.as_bytes(), when, &mut buffer, &mut |bytes| line.extend_from_slice(bytes));
                 Some(line)
             }
             Self::Json { identifier, pid } => {
@@ -67,6 +68,14 @@ impl OwnForm {
             }
         }
     }
+}
+
+/// A line of the supervisor itself among those of its programs.
+fn activity_object(time: &str, identifier: &str, pid: i32, level: &str, message: &str) -> String {
+    let [time, identifier, level, message] = [time, identifier, level, message].map(quoted);
+    format!(
+        "{{\"time\":{time},\"program\":{identifier},\"level\":{level},\"pid\":{pid},\"message\":{message}}}\n"
+    )
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Outlet {
         }
         let destinations = &mut *targets.destinations;
         if let Some(lines) = &mut self.syslog {
-            lines.feed(bytes, |piece| to_syslog(name, piece.bytes, destinations));
+            lines.feed(bytes, &mut |piece| to_syslog(name, piece.bytes, destinations));
         }
         let Self { sink, shape, .. } = self;
         let (wall, mut warning) = (destinations.now().wall, opened);
@@ -182,10 +182,10 @@ impl Outlet {
                 if memchr::memchr(b'\n', bytes).is_some() {
                     line.since = None;
                 }
-                line.lines.feed(bytes, write);
+                line.lines.feed(bytes, &mut write);
                 unfinished.take_if(|line| !line.lines.is_holding());
             }
-            Shape::Lines(shaper) => shaper.feed(bytes, wall, targets.formatted, write),
+            Shape::Lines(shaper) => shaper.feed(bytes, wall, targets.formatted, &mut write),
         }
         targets.followers.written_to(sink.file(targets.destinations));
         self.write_unfinished_if_alone(writer, targets.destinations).or(warning)
@@ -227,7 +227,7 @@ impl Outlet {
         let Self { sink, shape: Shape::Whole(unfinished), .. } = self else { return None };
         let mut warning = None;
         if let Some(mut line) = unfinished.take() {
-            line.lines.finish(|bytes| warning = sink.write(bytes, writer, destinations));
+            line.lines.finish(&mut |bytes| warning = sink.write(bytes, writer, destinations));
         }
         warning
     }
@@ -246,19 +246,19 @@ impl Outlet {
     ) -> Option<Warning> {
         let destinations = &mut *targets.destinations;
         if let Some(lines) = &mut self.syslog {
-            lines.finish(|piece| to_syslog(name, piece.bytes, destinations));
+            lines.finish(&mut |piece| to_syslog(name, piece.bytes, destinations));
         }
         let Self { sink, shape, .. } = self;
         let (wall, mut warning) = (destinations.now().wall, None);
-        let write = |bytes: &[u8]| warning = sink.write(bytes, writer, destinations).or(warning.take());
+        let mut write = |bytes: &[u8]| warning = sink.write(bytes, writer, destinations).or(warning.take());
         match shape {
             Shape::Exact => {}
             Shape::Whole(unfinished) => {
                 if let Some(mut line) = unfinished.take() {
-                    line.lines.finish(write);
+                    line.lines.finish(&mut write);
                 }
             }
-            Shape::Lines(shaper) => shaper.finish(wall, targets.formatted, write),
+            Shape::Lines(shaper) => shaper.finish(wall, targets.formatted, &mut write),
         }
         targets.followers.written_to(sink.file(targets.destinations));
         warning

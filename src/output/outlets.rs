@@ -90,7 +90,7 @@ pub(super) fn format_as(
     let is_coloured = outlet.sink().is_terminal(destinations) && may_be_coloured();
     let colour = is_coloured.then_some(id.process.0);
     let column = NamePrefix { name: &label(spec), width, colour };
-    let speaker = Speaker { program: &spec.name, group: &spec.group, channel: id.channel, pid: pid.0 };
+    let speaker = Speaker { program: &spec.name, group: &spec.group, stream: id.channel.name(), pid: pid.0 };
     outlet.format_as(&speaker, column);
 }
 

@@ -40,7 +40,7 @@ impl ReadyLines {
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Vec<usize> {
         let Self { expressions, lines, stripper } = self;
         let mut matched = Vec::new();
-        lines.feed(&stripper.strip(chunk), |piece| take_matches(expressions, piece.bytes, &mut matched));
+        lines.feed(&stripper.strip(chunk), &mut |piece| take_matches(expressions, piece.bytes, &mut matched));
         matched
     }
 
@@ -48,7 +48,7 @@ impl ReadyLines {
     pub(super) fn finish(&mut self) -> Vec<usize> {
         let Self { expressions, lines, .. } = self;
         let mut matched = Vec::new();
-        lines.finish(|piece| take_matches(expressions, piece.bytes, &mut matched));
+        lines.finish(&mut |piece| take_matches(expressions, piece.bytes, &mut matched));
         matched
     }
 
