@@ -35,7 +35,13 @@ check: ## check formatting and lints, of the fuzz targets too
 fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target
 	@fuzz/run.sh
 
-test: setup check deny fuzz ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
+# Two at a time where each leaves a processor idle: packages are fetched and unpacked while the lints are compiled, and linking takes
+# one processor. Without a compiler there is nothing to compile yet. Not by `make -j`, whose limit cargo would
+# apply to itself.
+test: ## run everything: formatting, lints, fuzzing, and all tests against the static binary as well
+	@command -v cc >/dev/null || $(MAKE) --no-print-directory setup
+	@echo setup check | xargs -P 2 -n 1 $(MAKE) --no-print-directory
+	@echo deny fuzz static | xargs -P 2 -n 1 $(MAKE) --no-print-directory
 	@bin="$$($(SETUP)/static.sh)" && echo "static binary: $$bin" \
 		&& SV_STATIC_BIN="$$bin" SV_REFERENCE_BIN="$${SV_REFERENCE_BIN:-$(CURDIR)/target/reference/bin}" tests/run.sh
 
