@@ -30,7 +30,7 @@ check: ## check formatting and lints, of the fuzz targets too
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir "$(TARGET_DIR)/fuzz" -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir "$(TARGET_DIR)" -- -D warnings
 
 fuzz: ## fuzz every parser of untrusted input, FUZZ_SECS (10) for each target
 	@fuzz/run.sh
