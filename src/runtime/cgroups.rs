@@ -13,7 +13,7 @@ use super::trees::signal_cgroup;
 use crate::model::{
     CgroupMode, CgroupSpec, ExitStatus, LimitOption, LogLevel, Mono, Namespec, Pid, ProcessId, Signal,
 };
-use crate::supervise::NotSpawned;
+use crate::supervise::{Input, NotSpawned};
 use crate::sys::attributes::Entrance;
 use crate::sys::cgroup::{Cgroup, Controller, Hierarchy};
 use crate::sys::children::{entered_namespace, is_descendant};
@@ -35,7 +35,7 @@ const LIMIT_WRITERS_MAX: usize = 64;
 /// The pause between two looks at children that are entering their cgroups, which takes some milliseconds.
 const ENTRY_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long a child is expected to take for that.
+/// How long a child is expected to take for that. Later it is looked at only when the program has ended.
 const ENTERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A child of ours that sets a limit, as the kernel reclaims memory for it.
@@ -58,7 +58,7 @@ impl LimitWriter {
     }
 }
 
-/// A child that continues without a cgroup if it can't enter it.
+/// A child that continues without a cgroup if it can't enter it. Kept until that is known or the program has ended.
 #[derive(Clone, Copy, Debug)]
 struct Entering {
     process: ProcessId,
@@ -282,19 +282,19 @@ impl Shell {
             return;
         }
         for it in std::mem::take(&mut self.cgroups.entering) {
-            if !self.take_entry(it.process, it.pid) && it.until > self.now.mono {
+            if !self.take_entry(it.process, it.pid) {
                 self.cgroups.entering.push(it);
             }
         }
-        let is_over = self.cgroups.entering.is_empty();
-        self.cgroups.look_at_entries = (!is_over).then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
+        let is_expected = self.cgroups.entering.iter().any(|it| it.until > self.now.mono);
+        self.cgroups.look_at_entries = is_expected.then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
     }
 
-    /// A child was reaped: whether it has entered its cgroup is settled.
-    fn settle_entry(&mut self, process: ProcessId, pid: Pid) {
-        let before = self.cgroups.entering.len();
-        self.cgroups.entering.retain(|it| it.pid != pid);
-        if self.cgroups.entering.len() < before {
+    /// The process of a program was reaped: whether it has entered its cgroup is settled.
+    fn settle_entry(&mut self, process: ProcessId) {
+        let entering = &mut self.cgroups.entering;
+        if let Some(at) = entering.iter().position(|it| it.process == process) {
+            let Entering { pid, .. } = entering.swap_remove(at);
             self.take_entry(process, pid);
         }
     }
@@ -306,6 +306,7 @@ impl Shell {
             None => return false,
             Some(Ok(())) => {
                 self.cgroups.reported.remove(&(LimitOption::Cgroup, Some(process)));
+                self.feed(Input::CgroupEntered { process, pid });
             }
             Some(Err(error)) => {
                 self.cgroups.forget(process);
@@ -424,8 +425,8 @@ impl Shell {
 
     /// The process of a program was reaped: removes its cgroup if that is empty. Returns whether the OOM killer has
     /// killed something of it, or, without a cgroup of its own, something of the container.
-    pub(super) fn leave_cgroup(&mut self, process: ProcessId, pid: Pid, status: ExitStatus) -> bool {
-        self.settle_entry(process, pid);
+    pub(super) fn leave_cgroup(&mut self, process: ProcessId, status: ExitStatus) -> bool {
+        self.settle_entry(process);
         let is_killed = matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. });
         let own = self.cgroups.by_process.get(&process);
         let Some(kills) = own.and_then(|it| it.new_oom_kills()) else {

@@ -18,7 +18,9 @@ use crate::model::{
 };
 use crate::output::{Report, Wanted, make_auto_logs};
 use crate::python::quote;
-use crate::supervise::{Blame, Effect, Input, Members, NotSpawned, SendError};
+use crate::supervise::{
+    Blame, Effect, Input, LeaderlessGroup, Members, NotSpawned, SendError, SpawnedProcess,
+};
 use crate::sys::attributes::Attributes;
 use crate::sys::attributes::apply_in_place;
 use crate::sys::cgroup::Cgroup;
@@ -70,14 +72,8 @@ impl Shell {
                 return Some(Input::Sent { process, signal, outcome });
             }
             Effect::FindMembers { groups } => return Some(Input::MembersFound(self.find_members(&groups))),
-            Effect::KillMembers { process, leader, signal } => {
-                // Remaining members are found by the search that follows.
-                if self.has_tree(process) {
-                    self.signal_tree(process, leader, &[], signal);
-                } else {
-                    let _ = self.children.group(process, leader).signal(signal);
-                }
-            }
+            // Remaining members are found by the search that follows.
+            Effect::KillMembers { group, signal } => self.signal_members(group, signal),
             Effect::ForgetMembers { process } => self.children.forget_group(process),
             Effect::LookForOrphans { process, leader, age } => {
                 return Some(Input::OrphansFound { process, leader, orphans: self.orphans(process, age) });
@@ -135,24 +131,25 @@ impl Shell {
     }
 
     /// The remaining members of these groups. One search serves all that are not empty.
-    fn find_members(&self, groups: &[(ProcessId, Pid)]) -> Vec<(ProcessId, Members)> {
+    fn find_members(&self, groups: &[LeaderlessGroup]) -> Vec<(ProcessId, Members)> {
         let mut table = None;
-        let known = |(process, leader): &(ProcessId, Pid)| {
-            let in_tree = self.tree_members(*process, &mut table);
-            in_tree.or_else(|| self.children.group(*process, *leader).is_empty().then_some(Members::None))
+        let known = |group: &LeaderlessGroup| {
+            let found = self.members_beyond_group(*group, &mut table);
+            let is_empty = || self.children.group(group.process, group.leader).is_empty();
+            found.or_else(|| is_empty().then_some(Members::None))
         };
         let known: Vec<Option<Members>> = groups.iter().map(known).collect();
         let left = groups.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let left: Vec<Pid> = left.map(|((_, leader), _)| *leader).collect();
+        let left: Vec<Pid> = left.map(|(group, _)| group.leader).collect();
         let found = if left.is_empty() { Some(Vec::new()) } else { members_of(&left) };
         let searched = |leader: Pid| {
             let Some(found) = &found else { return Members::Unknown };
             let pids: Vec<_> =
                 found.iter().filter(|(group, _)| *group == leader).map(|(_, pid)| *pid).collect();
-            if pids.is_empty() { Members::None } else { Members::Some(pids) }
+            Members::of(pids)
         };
-        let members = |((process, leader), known): (&(ProcessId, Pid), Option<Members>)| {
-            (*process, known.unwrap_or_else(|| searched(*leader)))
+        let members = |(group, known): (&LeaderlessGroup, Option<Members>)| {
+            (group.process, known.unwrap_or_else(|| searched(group.leader)))
         };
         groups.iter().zip(known).map(members).collect()
     }
@@ -205,7 +202,7 @@ impl Shell {
     }
 
     /// Starts a process, with its socket if it has one. The error is in Supervisor's words.
-    fn spawn(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
+    fn spawn(&mut self, process: ProcessId) -> Result<SpawnedProcess, NotSpawned> {
         self.hold_socket(process)?;
         let mut started = self.start(process);
         // A program is more important than idle connections.
@@ -218,7 +215,7 @@ impl Shell {
         started
     }
 
-    fn start(&mut self, process: ProcessId) -> Result<Pid, NotSpawned> {
+    fn start(&mut self, process: ProcessId) -> Result<SpawnedProcess, NotSpawned> {
         self.measure_names();
         let cgroup = self.cgroup_to_enter(process)?;
         let enters_surely = cgroup.as_ref().is_some_and(|entrance| entrance.is_required);
@@ -274,7 +271,7 @@ impl Shell {
         if let Err(error) = watched {
             self.log(LogLevel::Warn, &format!("cannot wait for what a program reports of itself: {error}"));
         }
-        Ok(pid)
+        Ok(SpawnedProcess { pid, is_in_cgroup: enters_surely })
     }
 
     /// Measures the column of names, once for all processes that are added together.

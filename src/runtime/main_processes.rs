@@ -115,7 +115,7 @@ impl Shell {
         true
     }
 
-    /// Sends a signal to a process, and to its group or to everything it has started.
+    /// Sends a signal to a process, and to everything else that it is to reach.
     pub(super) fn send_to(
         &mut self,
         process: ProcessId,
@@ -123,14 +123,18 @@ impl Shell {
         signal: Signal,
         target: KillTarget,
     ) -> io::Result<()> {
-        let Some(main) = self.main_processes.get(process, pid) else {
+        let leader = self.main_processes.get(process, pid).map_or(pid, |main| main.leader);
+        // One that the core does not know to be in its cgroup may have entered it since the last look.
+        if matches!(target, KillTarget::Cgroup | KillTarget::Tree) {
+            self.signal_cgroup_of(process, leader, &[leader, pid], signal);
+        }
+        if self.main_processes.get(process, pid).is_none() {
             return match target {
                 KillTarget::Process => crate::sys::process::send_signal(pid, signal, false),
-                KillTarget::Group => signal_with_leader(pid, signal),
+                KillTarget::Group | KillTarget::Cgroup => signal_with_leader(pid, signal),
                 KillTarget::Tree => self.signal_tree_with_leader(process, pid, signal),
             };
-        };
-        let leader = main.leader;
+        }
         if target == KillTarget::Tree {
             self.signal_tree(process, leader, &[leader, pid], signal);
         }

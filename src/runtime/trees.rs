@@ -1,12 +1,15 @@
-//! `kill_tree`: signals to everything that a program has started, by its cgroup or else by its mark. `memory_limit` without a
-//! cgroup needs the mark, too.
+//! `kill_tree`: signals to everything that a program has started, by its cgroup or by its mark, as the core decides.
+//! `memory_limit` without a cgroup needs the mark, too.
+//!
+//! A program that may run without a cgroup has a mark from before exec, so what it has started is also found by that
+//! while nothing has seen yet that it has entered its cgroup.
 
 use std::collections::HashSet;
 use std::io;
 
 use super::Shell;
 use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, Signal, SortedMap};
-use crate::supervise::{Effect, Members};
+use crate::supervise::{Effect, KillTarget, LeaderlessGroup, Members};
 use crate::sys::cgroup::Cgroup;
 use crate::sys::groups::{proc_obstacle, signal_with_leader};
 use crate::sys::process::send_signal;
@@ -108,46 +111,60 @@ impl Shell {
         }
     }
 
-    /// Whether the tree of a process can be found once its leader is gone.
-    pub(super) fn has_tree(&self, process: ProcessId) -> bool {
-        let is_killed = self.core.spec(process).is_some_and(|spec| spec.kill_tree);
-        is_killed && (self.cgroups.of(process).is_some() || self.trees.marks.contains_key(&process))
-    }
-
-    fn roots<'r>(&self, process: ProcessId, own: &'r [Pid]) -> TreeRoots<'r> {
-        TreeRoots { own, mark: self.trees.mark(process) }
-    }
-
-    /// What is left of a tree whose leader is gone. `None` if only its process group can be searched. `table` is read
-    /// once for all processes.
-    pub(super) fn tree_members(
+    /// The members of a cgroup or a tree whose leader is gone. `None` if only its process group can be searched. `table`
+    /// is read once for all processes.
+    pub(super) fn members_beyond_group(
         &self,
-        process: ProcessId,
+        LeaderlessGroup { process, target, .. }: LeaderlessGroup,
         table: &mut Option<Option<ProcessTable>>,
     ) -> Option<Members> {
-        if !self.has_tree(process) {
-            return None;
-        }
-        let pids = match self.cgroups.of(process) {
-            Some(cgroup) if cgroup.is_populated() => cgroup.pids(),
-            Some(_) => Vec::new(),
-            None => {
-                let table = table.get_or_insert_with(ProcessTable::read).as_ref()?;
-                table.tree(self.roots(process, &[]), &|pid| self.children.has_pid(pid))
+        match target {
+            KillTarget::Process | KillTarget::Group => None,
+            // Without one it was empty when its leader was reaped.
+            KillTarget::Cgroup => {
+                let populated = self.cgroups.of(process).filter(|cgroup| cgroup.is_populated());
+                Some(Members::of(populated.map_or_else(Vec::new, Cgroup::pids)))
             }
-        };
-        Some(if pids.is_empty() { Members::None } else { Members::Some(pids) })
+            KillTarget::Tree => {
+                let roots = TreeRoots { own: &[], mark: Some(self.trees.mark(process)?) };
+                let table = table.get_or_insert_with(ProcessTable::read).as_ref()?;
+                Some(Members::of(table.tree(roots, &|pid| self.children.has_pid(pid))))
+            }
+        }
     }
 
-    /// Sends a signal to the tree of a process, except its own live processes. With `stopasgroup` the group of its
-    /// leader has got the stop signal already. To be called before its own processes get SIGKILL. Without a cgroup the
-    /// signals are sent by [`Self::signal_trees`].
-    pub(super) fn signal_tree(&mut self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
-        let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
-        let except = (has_got_it && signal != Signal::KILL).then_some(leader);
-        if let Some(cgroup) = self.cgroups.of(process) {
-            return signal_cgroup(cgroup, own, signal, except);
+    /// Sends a signal to the members of a group whose leader is gone.
+    pub(super) fn signal_members(&mut self, group: LeaderlessGroup, signal: Signal) {
+        let LeaderlessGroup { process, leader, target } = group;
+        match target {
+            KillTarget::Cgroup => self.signal_cgroup_of(process, leader, &[], signal),
+            KillTarget::Tree if self.trees.mark(process).is_some() => {
+                self.signal_tree(process, leader, &[], signal);
+            }
+            KillTarget::Process | KillTarget::Group | KillTarget::Tree => {
+                let _ = self.children.group(process, leader).signal(signal);
+            }
         }
+    }
+
+    /// The process group that has got a stop signal already, with `stopasgroup`.
+    fn already_signalled(&self, process: ProcessId, leader: Pid, signal: Signal) -> Option<Pid> {
+        let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
+        (has_got_it && signal != Signal::KILL).then_some(leader)
+    }
+
+    /// Sends a signal to everything in the cgroup of a process, except its own live processes. To be called before these
+    /// get SIGKILL.
+    pub(super) fn signal_cgroup_of(&self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
+        if let Some(cgroup) = self.cgroups.of(process) {
+            signal_cgroup(cgroup, own, signal, self.already_signalled(process, leader, signal));
+        }
+    }
+
+    /// Sends a signal to the tree of a process, except its own live processes. To be called before these get SIGKILL.
+    /// Without such processes the signals are sent by [`Self::signal_trees`].
+    pub(super) fn signal_tree(&mut self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
+        let except = self.already_signalled(process, leader, signal);
         let mark = self.trees.mark(process);
         let to = TreeSignal { own: own.to_vec(), mark, signal, except };
         self.trees.pending.push(PendingSignal { process, leader, to, also_leader: false });
@@ -156,17 +173,13 @@ impl Shell {
         }
     }
 
-    /// The same, and then to its leader, which is its only live process.
+    /// The same, later, and then to its leader, which is its only live process.
     pub(super) fn signal_tree_with_leader(
         &mut self,
         process: ProcessId,
         leader: Pid,
         signal: Signal,
     ) -> io::Result<()> {
-        if self.cgroups.of(process).is_some() {
-            self.signal_tree(process, leader, &[leader], signal);
-            return signal_with_leader(leader, signal);
-        }
         let mark = self.trees.mark(process);
         let to = TreeSignal { own: vec![leader], mark, signal, except: None };
         self.trees.pending.push(PendingSignal { process, leader, to, also_leader: true });

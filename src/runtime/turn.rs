@@ -236,7 +236,7 @@ impl Shell {
         }
         self.drain_dead(process);
         self.end_self_reports(process);
-        let has_oom_kill = self.leave_cgroup(process, pid, status);
+        let has_oom_kill = self.leave_cgroup(process, status);
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
         let failure = spawn_failures::take(pid)

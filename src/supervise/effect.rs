@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::history::Unrecorded;
 use super::task::OpenTasks;
-use super::{AfterStop, KillTarget, ReadFor, Task};
+use super::{AfterStop, KillTarget, LeaderlessGroup, ReadFor, Task};
 use crate::events::Event;
 use crate::model::{
     Channel, ChildId, EventTypes, Fault, LimitOption, LogLevel, LogRange, Pid, Principal, Probe, ProcessId,
@@ -76,18 +76,15 @@ pub enum Effect {
         /// How far it reaches.
         target: KillTarget,
     },
-    /// Find the remaining members of the groups of these processes, whose leaders, with these pids, were reaped; answer
-    /// with [`Input::MembersFound`].
+    /// Find the remaining members of these groups; answer with [`Input::MembersFound`].
     FindMembers {
         /// In any order.
-        groups: Vec<(ProcessId, Pid)>,
+        groups: Vec<LeaderlessGroup>,
     },
-    /// Send a signal to the remaining members of a group whose leader was reaped, if the group is still the same.
+    /// Send a signal to the remaining members of a group, if it is still the same.
     KillMembers {
-        /// Which process.
-        process: ProcessId,
-        /// Of the leader.
-        leader: Pid,
+        /// Which group.
+        group: LeaderlessGroup,
         /// What to send.
         signal: Signal,
     },

@@ -49,8 +49,16 @@ pub enum Input {
         /// When that was known. Spawns may take long on a machine that is overloaded, so the time of the turn can be
         /// much earlier.
         at: Now,
-        /// Its pid, or why there is none.
-        outcome: Result<Pid, NotSpawned>,
+        /// The process, or why there is none.
+        outcome: Result<SpawnedProcess, NotSpawned>,
+    },
+    /// A process was seen to have entered its cgroup, at the latest before [`Input::Ended`]. With `cgroup=required`
+    /// that is known from [`Input::Spawned`].
+    CgroupEntered {
+        /// Which process.
+        process: ProcessId,
+        /// Of the run that has entered it.
+        pid: Pid,
     },
     /// The outcome of [`Effect::Check`].
     Checked {
@@ -232,6 +240,16 @@ pub enum Input {
     },
     /// The deadline may have passed.
     TimePassed,
+}
+
+/// A process that was spawned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpawnedProcess {
+    /// Its pid.
+    pub pid: Pid,
+    /// Whether it runs only if it enters a cgroup of its own. One that may also run without reports it later
+    /// ([`Input::CgroupEntered`]).
+    pub is_in_cgroup: bool,
 }
 
 /// Why the configuration is read again.

@@ -7,7 +7,7 @@ use super::hook_runs::HookReason;
 use super::not_spawned::{Blame, NotSpawned};
 use super::process::{Process, State, Until};
 use super::restart::{AfterFailure, RESTART_SPACING, RestartRules};
-use super::{Effect, Effects, Turn};
+use super::{Effect, Effects, SpawnedProcess, Turn};
 use crate::model::{ExitStatus, LogLevel, Now, Pid, ProcessState, ProgramType, RunCounters};
 
 impl Process {
@@ -91,6 +91,7 @@ impl Process {
         let until = Until::after_spawn(&self.spec, turn.now.mono);
         self.enter(State::Starting { pid: None, until }, out);
         self.is_spawning = true;
+        self.is_in_cgroup = false;
         self.is_killed_by_us = false;
         if self.hooks.start_reason == HookReason::Restart {
             RunCounters::increment(&mut self.history.counters.restarts);
@@ -120,11 +121,12 @@ impl Process {
         &mut self,
         turn: &Turn,
         at: Now,
-        outcome: Result<Pid, NotSpawned>,
+        outcome: Result<SpawnedProcess, NotSpawned>,
         out: &mut Effects,
     ) {
         self.is_spawning = false;
-        match (&mut self.state, outcome) {
+        self.is_in_cgroup = outcome.as_ref().is_ok_and(|spawned| spawned.is_in_cgroup);
+        match (&mut self.state, outcome.map(|spawned| spawned.pid)) {
             (State::Starting { pid: current @ None, until }, Ok(pid)) => {
                 *current = Some(pid);
                 self.started = Some((at.mono, at.wall));

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::process::{Process, seconds};
-use super::stopping::{GRACE_AFTER_KILL, Stop};
+use super::stopping::{GRACE_AFTER_KILL, KillTarget, Stop};
 use super::{Effect, Effects, Supervisor, Turn};
 use crate::model::{LogLevel, Mono, Pid, ProcessId, Signal};
 
@@ -46,6 +46,14 @@ pub enum Members {
     Unknown,
 }
 
+impl Members {
+    /// Those with these pids.
+    #[must_use]
+    pub fn of(pids: Vec<Pid>) -> Self {
+        if pids.is_empty() { Self::None } else { Self::Some(pids) }
+    }
+}
+
 impl fmt::Display for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Some(pids) = self else { return f.write_str("pids unknown") };
@@ -59,10 +67,22 @@ impl fmt::Display for Members {
     }
 }
 
+/// Where members of a program are found whose leader was reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderlessGroup {
+    /// Which program.
+    pub process: ProcessId,
+    /// The pid of its leader.
+    pub leader: Pid,
+    /// What its members are, never [`KillTarget::Process`].
+    pub target: KillTarget,
+}
+
 /// The group of a leader that was reaped.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct RemainingGroup {
     leader: Pid,
+    target: KillTarget,
     phase: Phase,
 }
 
@@ -108,7 +128,7 @@ impl Process {
             None => Phase::Stopping { kill_at: turn.now.mono.after(seconds(self.spec.stop_wait_secs)) },
             Some(stop) => Phase::of_stop(stop),
         };
-        self.remaining = Some(Box::new(RemainingGroup { leader, phase }));
+        self.remain(leader, phase);
     }
 
     fn end_tree(&self, out: &mut Effects) {
@@ -135,14 +155,24 @@ impl Process {
             None => Phase::LeftAlone { is_known: false },
             Some(stop) => Phase::of_stop(stop),
         };
-        self.remaining = Some(Box::new(RemainingGroup { leader, phase }));
+        self.remain(leader, phase);
         out.look_for_members = true;
     }
 
+    /// An update of the options that decide what its members are does not concern them any more.
+    fn remain(&mut self, leader: Pid, phase: Phase) {
+        let target = self.kill_target();
+        self.remaining = Some(Box::new(RemainingGroup { leader, target, phase }));
+    }
+
+    fn leaderless_group(&self) -> Option<LeaderlessGroup> {
+        let RemainingGroup { leader, target, .. } = **self.remaining.as_ref()?;
+        Some(LeaderlessGroup { process: self.id, leader, target })
+    }
+
     fn signal_members(&self, signal: Signal, out: &mut Effects) {
-        if let Some(group) = &self.remaining {
-            let leader = group.leader;
-            out.push(Effect::KillMembers { process: self.id, leader, signal });
+        if let Some(group) = self.leaderless_group() {
+            out.push(Effect::KillMembers { group, signal });
         }
     }
 
@@ -210,17 +240,14 @@ impl Process {
         self.members_deadline().is_some()
     }
 
-    /// The leader of a group that has to be looked at.
-    fn group_to_look_at(&self) -> Option<Pid> {
-        let RemainingGroup { leader, phase } = **self.remaining.as_ref()?;
-        match phase {
-            Phase::LeftAlone { is_known } => (!is_known).then_some(leader),
-            Phase::Stopping { .. } | Phase::Killed { .. } => Some(leader),
-        }
+    /// Its group if that has to be looked at.
+    fn group_to_look_at(&self) -> Option<LeaderlessGroup> {
+        let is_known = matches!(self.remaining.as_ref()?.phase, Phase::LeftAlone { is_known: true });
+        self.leaderless_group().filter(|_| !is_known)
     }
 
     fn members_found(&mut self, turn: &Turn, found: &Members, out: &mut Effects) {
-        let Some(RemainingGroup { phase, .. }) = self.remaining.as_deref_mut() else { return };
+        let Some(RemainingGroup { phase, target, .. }) = self.remaining.as_deref_mut() else { return };
         match phase {
             _ if *found == Members::None => self.forget_members(out),
             Phase::LeftAlone { is_known } => *is_known = true,
@@ -230,13 +257,17 @@ impl Process {
                 self.forget_members(out);
             }
             // What was forked while the others were killed.
-            Phase::Killed { .. } if self.spec.kill_tree => self.signal_members(Signal::KILL, out),
+            Phase::Killed { .. } if *target != KillTarget::Group => self.signal_members(Signal::KILL, out),
             Phase::Stopping { .. } | Phase::Killed { .. } => {}
         }
     }
 
     fn remains(&self) -> String {
-        let whole = if self.spec.kill_tree { "process tree" } else { "group" };
+        let whole = match self.remaining.as_ref().map(|group| group.target) {
+            Some(KillTarget::Cgroup) => "cgroup",
+            Some(KillTarget::Tree) => "process tree",
+            Some(KillTarget::Process | KillTarget::Group) | None => "group",
+        };
         format!("the {whole} of '{}'", self.spec.name)
     }
 }
@@ -267,7 +298,7 @@ impl Supervisor {
         if out.look_for_members || self.look_deadline().is_some_and(|at| at <= turn.now.mono) {
             out.look_for_members = false;
             let groups = self.processes.with_members();
-            let groups = groups.filter_map(|it| Some((it.id, it.group_to_look_at()?)));
+            let groups = groups.filter_map(Process::group_to_look_at);
             out.push(Effect::FindMembers { groups: groups.collect() });
         }
     }
@@ -292,9 +323,10 @@ impl Supervisor {
 
     /// Forgets any other group with this number: a program was started with this pid.
     pub(super) fn forget_group(&mut self, turn: &Turn, number: Pid, out: &mut Effects) {
-        // A tree is not known by that number.
+        // A tree or a cgroup is not known by that number.
         let taken = |process: &&Process| {
-            process.remaining.as_ref().is_some_and(|group| group.leader == number) && !process.spec.kill_tree
+            let group = process.remaining.as_ref();
+            group.is_some_and(|group| group.leader == number && group.target == KillTarget::Group)
         };
         let ids: Vec<_> = self.processes.with_members().filter(taken).map(|process| process.id).collect();
         for id in ids {

@@ -75,8 +75,8 @@ pub use background::Orphan;
 pub use effect::{Effect, Effects};
 pub use ending::{Ending, Failed};
 pub use history::{EVENTS_KEPT, TRANSITIONS_KEPT};
-pub use input::{Input, ReadFor};
-pub use members::Members;
+pub use input::{Input, ReadFor, SpawnedProcess};
+pub use members::{LeaderlessGroup, Members};
 pub use not_spawned::{Blame, NotSpawned};
 pub use probing::ProbeFailure;
 pub use restart::RESTART_SPACING;
@@ -307,9 +307,9 @@ impl Supervisor {
             }
             Input::Cancelled { ticket } => self.cancelled(&turn, ticket, &mut out),
             Input::Spawned { process, at, outcome } => {
-                if let Ok(pid) = outcome {
+                if let Ok(spawned) = outcome {
                     self.listener_began(process);
-                    self.forget_group(&turn, pid, &mut out);
+                    self.forget_group(&turn, spawned.pid, &mut out);
                 }
                 let is_short = matches!(outcome, Err(NotSpawned { blame: Blame::Machine, .. }));
                 self.with(process, |process| process.spawned(&turn, at, outcome, &mut out));
@@ -317,6 +317,9 @@ impl Supervisor {
                     self.shortage_met(process, &mut out);
                 }
                 self.changed(&turn, process, None, &mut out);
+            }
+            Input::CgroupEntered { process, pid } => {
+                self.with(process, |process| process.is_in_cgroup |= process.pid() == Some(pid));
             }
             Input::Checked { process, outcome } => self.checked(&turn, process, outcome, &mut out),
             Input::Sent { process, signal, outcome } => {

@@ -147,7 +147,7 @@ pub(super) struct Process {
     /// The process that it left in the background and that still lives.
     pub(super) background: Option<Box<Background>>,
     /// Consecutive starts that failed because the machine was short of resources: not counted as failed.
-    pub(super) short_attempts: u32,
+    pub(super) short_attempts: u8,
     /// It is being stopped because its start takes too long: its end is that of a failed start.
     pub(super) start_timed_out: bool,
     /// Consecutive failed starts.
@@ -180,6 +180,8 @@ pub(super) struct Process {
     pub(super) remaining: Option<Box<RemainingGroup>>,
     /// A `Spawn` effect is not answered yet, whatever the state.
     pub(super) is_spawning: bool,
+    /// Whether this run is known to have entered a cgroup of its own.
+    pub(super) is_in_cgroup: bool,
     /// SIGKILL was sent to it in this run.
     pub(super) is_killed_by_us: bool,
     /// The entry of this process in the index of all processes.
@@ -239,6 +241,7 @@ impl Process {
             last_end: None,
             remaining: None,
             is_spawning: false,
+            is_in_cgroup: false,
             is_killed_by_us: false,
             indexed: Indexed::default(),
             remarks: None,

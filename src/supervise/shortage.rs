@@ -19,9 +19,9 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// The longest wait. The resource may become available at any time, without notice.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// The wait after this many consecutive attempts.
-fn retry_after(attempts: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+/// The wait after this many consecutive attempts. They are counted up to where it is the longest.
+fn retry_after(attempts: u8) -> Duration {
+    let doubled = 1_u32.checked_shl(attempts.saturating_sub(1).into()).unwrap_or(u32::MAX);
     RETRY_MIN.saturating_mul(doubled).min(RETRY_MAX)
 }
 
@@ -82,6 +82,6 @@ mod tests {
     #[test]
     fn waits_grow_to_a_bound() {
         let secs = |attempts| retry_after(attempts).as_secs();
-        assert_eq!([1, 2, 3, 4, 100, u32::MAX].map(secs), [1, 2, 4, 5, 5, 5]);
+        assert_eq!([1, 2, 3, 4, 100, u8::MAX].map(secs), [1, 2, 4, 5, 5, 5]);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::desired::RunTarget;
 use super::process::{Process, State, seconds};
 use super::{Effect, Effects, Turn};
-use crate::model::{LogLevel, Mono, Pid, ProcessSpec, Signal};
+use crate::model::{LogLevel, Mono, Pid, Signal};
 
 /// How often `waiting for x to stop` is repeated while a client waits.
 const STOP_REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -67,19 +67,15 @@ pub enum KillTarget {
     Process,
     /// Its process group, and the process itself if it has left that.
     Group,
-    /// Its group and everything else that it has started. The shell finds that by the cgroup of the program, if the program
-    /// has entered one, which is known only after its start, and otherwise by its descendants and its mark.
+    /// Its group and everything else in its cgroup, which it is known to have entered.
+    Cgroup,
+    /// Its group and everything else that it has started, found as its descendants and by its mark.
     Tree,
 }
 
 impl KillTarget {
     fn group_if(is_group: bool) -> Self {
         if is_group { Self::Group } else { Self::Process }
-    }
-
-    /// How far SIGKILL reaches.
-    fn of_kill(spec: &ProcessSpec) -> Self {
-        if spec.kill_tree { Self::Tree } else { Self::group_if(spec.kill_as_group) }
     }
 }
 
@@ -290,6 +286,16 @@ impl Process {
         }
     }
 
+    /// How far SIGKILL reaches. Until it is known whether it has entered its cgroup, what it has started is found as
+    /// without one.
+    pub(super) fn kill_target(&self) -> KillTarget {
+        match (self.spec.kill_tree, self.is_in_cgroup) {
+            (false, _) => KillTarget::group_if(self.spec.kill_as_group),
+            (true, true) => KillTarget::Cgroup,
+            (true, false) => KillTarget::Tree,
+        }
+    }
+
     /// Kills it, unless that was done before, and gives it up after this grace period.
     fn kill(&mut self, turn: &Turn, grace: Duration, out: &mut Effects) {
         let Some(pid) = self.pid() else { return };
@@ -299,7 +305,7 @@ impl Process {
         match stop.give_up_at {
             None => {
                 let stop = Stop { give_up_at: Some(latest), ..stop };
-                let target = KillTarget::of_kill(&self.spec);
+                let target = self.kill_target();
                 self.send_to_end_it((pid, target), stop, Signal::KILL, out);
             }
             Some(at) => {
@@ -327,6 +333,7 @@ impl Process {
         let whole = match target {
             KillTarget::Process => "",
             KillTarget::Group => "process group ",
+            KillTarget::Cgroup => "cgroup ",
             KillTarget::Tree => "process tree ",
         };
         let name = &self.spec.name;

@@ -79,6 +79,8 @@ struct Scenario {
     verbose: bool,
     spawn_errors: VecDeque<&'static str>,
     spawn_takes: Duration,
+    /// Whether programs run only in cgroups of their own.
+    enters_cgroups: bool,
     /// Whether the next starts fail because the machine is short of resources.
     is_short: bool,
     /// What the next measurements find.
@@ -137,6 +139,7 @@ impl Scenario {
             verbose: false,
             spawn_errors: VecDeque::new(),
             spawn_takes: Duration::ZERO,
+            enters_cgroups: false,
             is_short: false,
             memory_bytes: None,
             orphans: Vec::new(),
@@ -193,8 +196,8 @@ impl Scenario {
         let effects = self.decide(input);
         for effect in &effects {
             self.check_stop_order(effect);
-            if let Effect::KillMembers { leader, process, .. } = effect
-                && self.supervisor.spec(*process).is_some_and(|spec| !spec.kill_tree)
+            if let Effect::KillMembers { group: LeaderlessGroup { leader, target, .. }, .. } = effect
+                && *target == KillTarget::Group
             {
                 assert!(!self.pids_in_use.values().any(|pid| pid == leader), "{leader} is another's by now");
             }

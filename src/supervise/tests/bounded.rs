@@ -360,3 +360,86 @@ fn a_tree_is_killed_before_a_restart_that_follows_at_once() {
     scenario.pass(60.0);
     assert!(!scenario.log.iter().any(|line| line.contains("members of")), "{:?}", scenario.log);
 }
+
+/// A program that runs only in a cgroup of its own.
+fn in_cgroup(change: impl FnOnce(&mut ProcessSpec)) -> Scenario {
+    let mut scenario = Scenario::one(|web| {
+        web.kill_tree = true;
+        change(web);
+    });
+    scenario.enters_cgroups = true;
+    scenario.running()
+}
+
+#[test]
+fn a_program_in_a_cgroup_of_its_own_is_killed_with_it() {
+    let mut scenario = in_cgroup(|web| web.stop_wait_secs = 5);
+    scenario.members = MEMBER();
+    scenario.verbose = true;
+    scenario.stop("web", Wait::No);
+    scenario.pass(5.0);
+    scenario.end("web", ExitStatus::killed());
+    scenario.expect_log(&[
+        "DEBG killing web (pid 101) with signal SIGTERM",
+        "!kill web SIGTERM",
+        "!reply 1 done",
+        "WARN killing 'web' (101) with SIGKILL",
+        "DEBG killing web (pid 101) cgroup with signal SIGKILL",
+        "!kill web SIGKILL cgroup",
+        "WARN stopped: web (terminated by SIGKILL)",
+        "!kill web SIGKILL members of the cgroup of 101",
+        "!kill web SIGKILL members of the cgroup of 101",
+    ]);
+    scenario.pass(10.0);
+    let last = scenario.log.last().unwrap();
+    assert_eq!(last, "WARN giving up what is left of the cgroup of 'web' after SIGKILL: pid 4000");
+}
+
+#[test]
+fn a_program_is_killed_by_its_cgroup_once_it_was_seen_to_have_entered_it() {
+    let killed = |scenario: &mut Scenario| {
+        scenario.log.clear();
+        scenario.stop("web", Wait::No);
+        scenario.pass(5.0);
+        let kill = scenario.log.last().unwrap().clone();
+        scenario.end("web", ExitStatus::killed());
+        scenario.start("web", Wait::No);
+        kill
+    };
+    let mut scenario = Scenario::one(|web| (web.kill_tree, web.stop_wait_secs) = (true, 5)).running();
+    assert_eq!(killed(&mut scenario), "!kill web SIGKILL tree");
+    let process = scenario.id("web");
+    scenario.input(Input::CgroupEntered { process, pid: Pid(102) });
+    assert_eq!(killed(&mut scenario), "!kill web SIGKILL cgroup");
+    // The run before.
+    scenario.input(Input::CgroupEntered { process, pid: Pid(102) });
+    assert_eq!(killed(&mut scenario), "!kill web SIGKILL tree");
+    // Just before it was reaped.
+    scenario.input(Input::CgroupEntered { process, pid: Pid(104) });
+    scenario.log.clear();
+    scenario.exit("web", 1);
+    assert!(
+        scenario.log.contains(&"!kill web SIGTERM members of the cgroup of 104".to_owned()),
+        "{:?}",
+        scenario.log
+    );
+}
+
+#[test]
+fn an_update_does_not_change_where_members_are_looked_for() {
+    let mut scenario = in_cgroup(|web| (web.autorestart, web.stop_wait_secs) = (AutoRestart::Never, 5));
+    scenario.members = MEMBER();
+    scenario.exit("web", 0);
+    configure(
+        &mut scenario,
+        vec![alone(999, ProcessSpec { autorestart: AutoRestart::Never, ..spec("web") })],
+    );
+    update(&mut scenario, "web");
+    scenario.log.clear();
+    scenario.pass(5.0);
+    assert!(
+        scenario.log.contains(&"!kill web SIGKILL members of the cgroup of 101".to_owned()),
+        "{:?}",
+        scenario.log
+    );
+}

@@ -54,7 +54,7 @@ impl Scenario {
                         Err(NotSpawned::for_shortage(format!("too many open files to spawn '{}'", name.1)))
                     }
                     Some(text) => Err(NotSpawned::from(text.to_owned())),
-                    None => Ok(Pid(self.pids)),
+                    None => Ok(SpawnedProcess { pid: Pid(self.pids), is_in_cgroup: self.enters_cgroups }),
                 };
                 if outcome.is_ok() {
                     assert!(!self.alive.values().any(|other| *other == name), "two of {name:?}");
@@ -74,6 +74,7 @@ impl Scenario {
                 let whole = match target {
                     KillTarget::Process => "",
                     KillTarget::Group => " group",
+                    KillTarget::Cgroup => " cgroup",
                     KillTarget::Tree => " tree",
                 };
                 let name = &self.supervisor.spec(process).unwrap().name;
@@ -83,12 +84,13 @@ impl Scenario {
             }
             Effect::FindMembers { groups } => {
                 self.looks += 1;
-                let found = groups.iter().map(|(process, _)| (*process, self.members.clone()));
+                let found = groups.iter().map(|group| (group.process, self.members.clone()));
                 Some(Input::MembersFound(found.collect()))
             }
-            Effect::KillMembers { process, leader, signal } => {
+            Effect::KillMembers { group: LeaderlessGroup { process, leader, target }, signal } => {
                 let name = &self.supervisor.spec(process).unwrap().name;
-                self.log.push(format!("!kill {name} {signal} members of {leader}"));
+                let place = if target == KillTarget::Cgroup { "the cgroup of " } else { "" };
+                self.log.push(format!("!kill {name} {signal} members of {place}{leader}"));
                 None
             }
             Effect::ForgetMembers { .. } => None,
