@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -293,6 +294,41 @@ fn a_user_and_a_directory_that_cannot_be_applied_are_named() {
     sandbox.wait_state("at_once", "EXITED");
     let status = sandbox.ctl(&["status", "at_once"]).stdout;
     assert!(status.contains("; cannot apply user: "), "{status}");
+}
+
+/// All of them start in one turn, and most have ended when the first is reaped.
+#[test]
+fn programs_that_fail_at_the_same_time_keep_their_reasons() {
+    const EACH: usize = 40;
+    let cases = [
+        (
+            "directory",
+            "/bin/true\ndirectory=/nonexistent",
+            "cannot apply directory: No such file or directory",
+        ),
+        ("format", "%(here)s/not-a-program", "cannot execute its program: Exec format error"),
+        ("missing", "sh -c 'exit 127'", "Exited too quickly"),
+    ];
+    let programs: String = cases
+        .iter()
+        .map(|(name, command, _)| {
+            format!(
+                "[program:{name}]\nprocess_name=%(process_num)d\nnumprocs={EACH}\ncommand={command}\n\
+                 startretries=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n"
+            )
+        })
+        .collect();
+    let sandbox = sandbox(&programs);
+    sandbox.write("not-a-program", "\u{7f}ELF");
+    fs::set_permissions(sandbox.path("not-a-program"), Permissions::from_mode(0o755)).unwrap();
+    let mut sandbox = sandbox.start();
+    for (name, _, expected) in cases {
+        let all = format!("{name}:*");
+        sandbox.wait(&format!("{name} to have failed for its reason"), |sandbox| {
+            let json = sandbox.ctl(&["status", "--json", &all]).stdout;
+            (json.matches(&format!("\"spawn_error\":\"{expected}")).count() == EACH).then_some(())
+        });
+    }
 }
 
 /// A line of /proc/PID/limits, with soft and hard limit.

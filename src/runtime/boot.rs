@@ -36,6 +36,7 @@ use crate::sys::names::HostNames;
 use crate::sys::poller::{Interest, Poller};
 use crate::sys::process::{Side, become_subreaper, daemonize, ensure_reaping, is_pid_1, own_pid};
 use crate::sys::signals::Signals;
+use crate::sys::spawn_failures::ChildNotes;
 use crate::sys::users::{become_user, is_root, own_id};
 use crate::sys::{files, stderr};
 
@@ -423,7 +424,11 @@ fn enter_supervision(
     let mut poller = Poller::new()?;
     poller.wait(Some(Duration::ZERO)).map(drop).map_err(|error| refused("wait for events", &error))?;
     let mut sources = Sources::default();
-    poller.add(signals.descriptor(), sources.add(Source::Signals), Interest { read: true, write: false })?;
+    let read = Interest { read: true, write: false };
+    poller.add(signals.descriptor(), sources.add(Source::Signals), read)?;
+    let child_notes = ChildNotes::new()
+        .map_err(|error| io::Error::other(format!("cannot make a pipe for children: {error}")))?;
+    poller.add(child_notes.descriptor(), sources.add(Source::ChildNotes), read)?;
     let mut servers = Servers::default();
     for opened in opened {
         servers.add(opened, &poller, &mut sources);
@@ -451,6 +456,7 @@ fn enter_supervision(
         sources,
         signals,
         children: Children::default(),
+        child_notes,
         cgroups: super::cgroups::Cgroups::default(),
         trees: super::trees::Trees::default(),
         measurements: super::measurements::MemoryQueue::default(),

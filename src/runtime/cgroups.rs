@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use super::Shell;
 use super::oom_kills::OomKills;
@@ -19,7 +18,6 @@ use crate::sys::cgroup::{Cgroup, Controller, Hierarchy};
 use crate::sys::children::{entered_namespace, is_descendant};
 use crate::sys::file_lookup::file_outcome;
 use crate::sys::process::{is_pid_1, own_pid, send_signal};
-use crate::sys::spawn_failures;
 
 /// The cgroup of a process, from its start until nothing is left in it.
 #[derive(Debug)]
@@ -31,12 +29,6 @@ struct ProcessCgroup {
 
 /// The maximum number of children that set a limit at a time. The kernel may take long to free the memory.
 const LIMIT_WRITERS_MAX: usize = 64;
-
-/// The pause between two looks at children that are entering their cgroups, which takes some milliseconds.
-const ENTRY_LOOK_INTERVAL: Duration = Duration::from_millis(20);
-
-/// How long a child is expected to take for that. Later it is looked at only when the program has ended.
-const ENTERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A child of ours that sets a limit, as the kernel reclaims memory for it.
 #[derive(Debug)]
@@ -63,7 +55,6 @@ impl LimitWriter {
 struct Entering {
     process: ProcessId,
     pid: Pid,
-    until: Mono,
 }
 
 /// All cgroups that we have made.
@@ -81,7 +72,6 @@ pub(super) struct Cgroups {
     left: Vec<Cgroup>,
     writers: Vec<LimitWriter>,
     entering: Vec<Entering>,
-    look_at_entries: Option<Mono>,
     container: OomKills,
 }
 
@@ -152,14 +142,8 @@ impl Cgroups {
     }
 
     /// A child was started that enters its cgroup if it can.
-    pub(super) fn expect_entry(&mut self, process: ProcessId, pid: Pid, now: Mono) {
-        self.entering.push(Entering { process, pid, until: now.after(ENTERS_WITHIN) });
-        self.look_at_entries.get_or_insert(now.after(ENTRY_LOOK_INTERVAL));
-    }
-
-    /// When to look at children that are entering their cgroups.
-    pub(super) fn deadline(&self) -> Option<Mono> {
-        self.look_at_entries
+    pub(super) fn expect_entry(&mut self, process: ProcessId, pid: Pid) {
+        self.entering.push(Entering { process, pid });
     }
 
     /// Has another value set by a child of ours that is still busy with an older one.
@@ -203,7 +187,6 @@ impl Cgroups {
         processes.into_iter().for_each(|process| self.forget(process));
         self.writers.iter_mut().for_each(LimitWriter::detach);
         self.entering.clear();
-        self.look_at_entries = None;
         self.hierarchy.take_if(|hierarchy| hierarchy.is_err());
         self.controllers.retain(|(_, outcome)| outcome.is_ok());
         self.reported.clear();
@@ -276,18 +259,14 @@ impl Shell {
         }
     }
 
-    /// Looks whether children have entered their cgroups, if that is due.
+    /// Children have left notes, as they do when they have entered their cgroups.
     pub(super) fn look_at_entries(&mut self) {
-        if self.cgroups.look_at_entries.is_none_or(|at| at > self.now.mono) {
-            return;
-        }
+        self.child_notes.receive();
         for it in std::mem::take(&mut self.cgroups.entering) {
             if !self.take_entry(it.process, it.pid) {
                 self.cgroups.entering.push(it);
             }
         }
-        let is_expected = self.cgroups.entering.iter().any(|it| it.until > self.now.mono);
-        self.cgroups.look_at_entries = is_expected.then(|| self.now.mono.after(ENTRY_LOOK_INTERVAL));
     }
 
     /// The process of a program was reaped: whether it has entered its cgroup is settled.
@@ -295,6 +274,7 @@ impl Shell {
         let entering = &mut self.cgroups.entering;
         if let Some(at) = entering.iter().position(|it| it.process == process) {
             let Entering { pid, .. } = entering.swap_remove(at);
+            self.child_notes.receive();
             self.take_entry(process, pid);
         }
     }
@@ -302,7 +282,7 @@ impl Shell {
     /// Takes the note of a child that has tried to enter its cgroup; false if there is none yet. If the child could not
     /// enter it, the process has none.
     fn take_entry(&mut self, process: ProcessId, pid: Pid) -> bool {
-        match spawn_failures::take_entry(pid) {
+        match self.child_notes.take_entry(pid) {
             None => return false,
             Some(Ok(())) => {
                 self.cgroups.reported.remove(&(LimitOption::Cgroup, Some(process)));

@@ -247,7 +247,7 @@ impl Shell {
         let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
         let limits = marked_limits.as_ref().or(spec.limits.as_deref());
         let attributes = attributes.with_limits(limits).within(cgroup);
-        let (pid, ends) = match spawn(&program, &attributes, pipes) {
+        let (pid, ends) = match spawn(&program, &attributes, pipes, &self.child_notes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
@@ -260,7 +260,7 @@ impl Shell {
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
         if may_stay_out {
-            self.cgroups.expect_entry(process, pid, self.now.mono);
+            self.cgroups.expect_entry(process, pid);
         }
         let watch = (&self.poller, &mut self.sources);
         let watched = self.self_reports.add((process, pid), self_report, watch);

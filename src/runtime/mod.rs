@@ -72,6 +72,7 @@ use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::program::InheritedVariables;
 use crate::sys::signals::Signals;
+use crate::sys::spawn_failures::ChildNotes;
 
 use activity::Activity;
 use cgroups::Cgroups;
@@ -127,6 +128,8 @@ enum Source {
     SelfReport(ProcessId),
     /// A main process that a program has named has ended.
     MainProcess(ProcessId),
+    /// A child has left a note.
+    ChildNotes,
     /// Output of a child, or room where output goes to: [`Outputs`] knows.
     Output,
 }
@@ -182,6 +185,8 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
+    /// What children report before they execute their programs.
+    child_notes: ChildNotes,
     cgroups: Cgroups,
     trees: Trees,
     measurements: MemoryQueue,
@@ -315,7 +320,6 @@ impl Shell {
             self.servers.deadline(),
             self.streams.deadline(),
             self.page_requests.deadline(),
-            self.cgroups.deadline(),
         ]
         .into_iter()
         .chain(tasks)

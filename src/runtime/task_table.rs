@@ -371,6 +371,7 @@ mod tests {
     use crate::sys::groups::members_of;
     use crate::sys::program::Program;
     use crate::sys::spawn::spawn;
+    use crate::sys::spawn_failures::ChildNotes;
 
     const START: Mono = Mono(Duration::ZERO);
 
@@ -381,22 +382,28 @@ mod tests {
         tasks: Tasks,
         poller: Poller,
         sources: Sources,
+        notes: ChildNotes,
         buffer: Vec<u8>,
     }
 
     impl Fixture {
         fn new() -> Self {
             let (tasks, sources) = (Tasks::default(), Sources::default());
-            Self { tasks, poller: Poller::new().unwrap(), sources, buffer: vec![0; 64 * 1024] }
+            let notes = ChildNotes::new().unwrap();
+            Self { tasks, poller: Poller::new().unwrap(), sources, notes, buffer: vec![0; 64 * 1024] }
         }
 
         /// Starts a script with captured output.
         fn start(&mut self, child: ChildId, script: &str, timeout: Option<Duration>) -> Pid {
             let program =
                 Program::new(Path::new("/bin/sh"), &["sh", "-c", script], std::env::vars()).unwrap();
-            let (pid, ends) =
-                spawn(&program, &Attributes::default(), Descriptors::piped(ChildStdin::Empty, true).unwrap())
-                    .unwrap();
+            let (pid, ends) = spawn(
+                &program,
+                &Attributes::default(),
+                Descriptors::piped(ChildStdin::Empty, true).unwrap(),
+                &self.notes,
+            )
+            .unwrap();
             self.tasks.add(child, pid, START, timeout, ends.stdout);
             pid
         }

@@ -18,7 +18,7 @@ use crate::sys::attributes::Attributes;
 use crate::sys::descriptors::{ChildStdin, Descriptors, Terminal};
 use crate::sys::program::Program;
 use crate::sys::spawn::spawn;
-use crate::sys::spawn_failures;
+use crate::sys::spawn_failures::ChildNotes;
 
 impl Shell {
     /// Starts a task, or queues it. Returns the end of one that can't be started.
@@ -70,7 +70,7 @@ impl Shell {
     /// A task was reaped: its output is read before its end is reported.
     pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
         self.with_output(|output, context| output.drain_dead(child, context));
-        let end = match spawn_failures::take(pid) {
+        let end = match self.child_notes.take(pid, status) {
             Some(failure) => TaskEnd::NotRun(not_spawned(failure.to_string(), &failure.error)),
             None => TaskEnd::Exited(status),
         };
@@ -88,7 +88,9 @@ impl Shell {
         let program = self.task_program(spec, task, user)?;
         let started = match child {
             ChildId::Hook(_) => self.start_hook(child, task.process, &program),
-            ChildId::Probe(_) | ChildId::Exec(_) | ChildId::Process(_) => start_captured(&program),
+            ChildId::Probe(_) | ChildId::Exec(_) | ChildId::Process(_) => {
+                start_captured(&program, &self.child_notes)
+            }
         };
         let (pid, captured) = started.map_err(|error| cannot_run(&task.command, &error))?;
         self.children.add_task(pid, child);
@@ -114,13 +116,14 @@ impl Shell {
         } else {
             Descriptors::piped(ChildStdin::Empty, spec.redirect_stderr)
         };
-        let (pid, ends) = match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes)) {
-            Ok(started) => started,
-            Err(error) => {
-                self.output.close(outlets);
-                return Err(error);
-            }
-        };
+        let (pid, ends) =
+            match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes, &self.child_notes)) {
+                Ok(started) => started,
+                Err(error) => {
+                    self.output.close(outlets);
+                    return Err(error);
+                }
+            };
         let (outlets, pipes) = ((outlets, self.settings.daemon.strip_ansi), [ends.stdout, ends.stderr]);
         let reports = self.output.add((child, process, pid), spec, pipes, outlets, &self.poller);
         self.handle_reports(reports);
@@ -149,8 +152,11 @@ impl Shell {
 type PreparedTask = (Program, Attributes);
 
 /// Starts a program with captured output.
-fn start_captured((program, attributes): &PreparedTask) -> io::Result<(Pid, Option<OwnedFd>)> {
-    let (pid, ends) = spawn(program, attributes, Descriptors::piped(ChildStdin::Empty, true)?)?;
+fn start_captured(
+    (program, attributes): &PreparedTask,
+    notes: &ChildNotes,
+) -> io::Result<(Pid, Option<OwnedFd>)> {
+    let (pid, ends) = spawn(program, attributes, Descriptors::piped(ChildStdin::Empty, true)?, notes)?;
     Ok((pid, ends.stdout))
 }
 

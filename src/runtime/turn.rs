@@ -12,7 +12,6 @@ use crate::output::Outputs;
 use crate::supervise::{AfterStop, Ending, Input};
 use crate::sys::poller::Ready;
 use crate::sys::process::{Reaped, is_pid_1, reap, reap_child, signal_everybody};
-use crate::sys::spawn_failures::{self, SpawnFailure};
 
 /// The maximum number of children reaped in one turn, so that a flood of orphans leaves time for clients.
 const CHILDREN_REAPED_PER_TURN: usize = 256;
@@ -116,6 +115,7 @@ impl Shell {
                 Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::SelfReport(process) => self.take_self_reports(*process),
                 Source::MainProcess(process) => self.main_process_ended(*process),
+                Source::ChildNotes => self.look_at_entries(),
                 Source::Output => self.with_output(|output, context| output.ready(it.token, context)),
                 Source::Signals
                 | Source::Server(_)
@@ -129,7 +129,6 @@ impl Shell {
                 self.probe_is_ready(*probe);
             }
         }
-        self.look_at_entries();
         self.end_overdue_probes();
         self.start_queued_tasks();
         self.start_queued_probes();
@@ -148,6 +147,7 @@ impl Shell {
                 | Source::Stdin(_)
                 | Source::SelfReport(_)
                 | Source::MainProcess(_)
+                | Source::ChildNotes
                 | Source::Output => {}
             }
         }
@@ -239,7 +239,9 @@ impl Shell {
         let has_oom_kill = self.leave_cgroup(process, status);
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
-        let failure = spawn_failures::take(pid)
+        let failure = self
+            .child_notes
+            .take(pid, status)
             .map(|failure| if has_process_limit() { failure.with_process_limit() } else { failure });
         let input = match failure {
             Some(failure) if failure.is_of_limit() => {
@@ -251,7 +253,7 @@ impl Shell {
             }
             // Supervisor takes the end of the child for that of the program.
             failed => {
-                if let Some(failure) = failed.filter(SpawnFailure::ends_the_child) {
+                if let Some(failure) = failed {
                     let failure = failure.to_string();
                     if self.launch.foreground {
                         self.log(LogLevel::Info, &format!("spawnerr: {failure}"));
@@ -340,6 +342,7 @@ impl Shell {
             match self.sources.get(it.token) {
                 Some(Source::Output) => self.with_output(|output, context| output.ready(it.token, context)),
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
+                Some(Source::ChildNotes) => self.child_notes.receive(),
                 // All of them are closed, which removes them from the poller.
                 Some(
                     Source::Server(_)

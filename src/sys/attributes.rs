@@ -49,7 +49,7 @@ pub struct Attributes {
 pub struct Entrance {
     /// The file that it writes to.
     pub file: OwnedFd,
-    /// Whether it ends if it can't. Otherwise it leaves a note, see [`super::spawn_failures::take_entry`].
+    /// Whether it ends if it can't. Otherwise it leaves a note, see [`super::spawn_failures::ChildNotes::take_entry`].
     pub is_required: bool,
 }
 

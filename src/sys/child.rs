@@ -1,13 +1,13 @@
 //! The child side of fork, until exec. Nothing here allocates, takes a lock, logs or returns: the child is a
 //! copy of the supervisor, or shares its memory, and must not act as a supervisor or change that memory.
 //!
-//! A step that fails is reported on the child's standard error, in Supervisor's words, and in a note for the
+//! A step that fails is reported on the child's standard error, in Supervisor's words, and in a note to the
 //! parent (`spawn_failures`). Then the child exits with status 127.
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -21,17 +21,14 @@ use super::descriptors::{Assignment, ChildDescriptors, Membership};
 use super::exec_error::ReportExecError;
 use super::kernel_signals;
 use super::program::Program;
-use super::spawn_failures::{self, Step};
+use super::spawn_failures::{NOT_SPAWNED, NoteWriter, Step};
 use super::users::{UserRefused, become_user};
 use crate::model::{LimitOption, User};
-
-/// Exit status of a child that could not become its program.
-pub(super) const NOT_SPAWNED: i32 = 127;
 
 pub(super) fn run(program: &Program, attributes: &Attributes, descriptors: &ChildDescriptors) -> ! {
     become_program(program, attributes, descriptors);
     say(format_args!("supervisor: child process was not spawned\n"));
-    exit(NOT_SPAWNED)
+    exit(NOT_SPAWNED.into())
 }
 
 /// Keeps our own standard descriptors. `report` returns the exit status.
@@ -73,12 +70,12 @@ pub(super) fn close_range(first: u32, flags: u32) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// Replaces the table of descriptors, which is shared with the parent, by a copy of its part below `end`. If that fails,
-/// the child ends without a word: its standard error is the parent's.
-pub(super) fn copy_descriptors(end: RawFd) {
-    if let Err(errno) = close_range(end.cast_unsigned(), libc::CLOSE_RANGE_UNSHARE) {
-        spawn_failures::leave(Step::Descriptors, errno);
-        exit(NOT_SPAWNED);
+/// Replaces the table of descriptors, which is shared with the parent, by a copy of the part that the child needs. If that
+/// fails, the child only leaves a note: its standard error is the parent's.
+pub(super) fn copy_descriptors(descriptors: &ChildDescriptors) {
+    if let Err(errno) = close_range(descriptors.end.cast_unsigned(), libc::CLOSE_RANGE_UNSHARE) {
+        descriptors.notes.leave(Step::Descriptors, errno);
+        exit(NOT_SPAWNED.into());
     }
 }
 
@@ -127,9 +124,10 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     // In Supervisor's order: later failures find their standard error in place.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     // Before its descriptor is replaced, and before anything is charged to ours. 0 is the writer.
-    let entered = attributes.cgroup.as_ref().map_or(Ok(()), enter_cgroup);
+    let notes = descriptors.notes;
+    let entered = attributes.cgroup.as_ref().map_or(Ok(()), |entrance| enter_cgroup(entrance, notes));
     if let Err(errno) = descriptors.assignments.iter().try_for_each(assign) {
-        return spawn_failures::leave(Step::Descriptors, errno);
+        return notes.leave(Step::Descriptors, errno);
     }
     if descriptors.is_in_foreground {
         // The terminal is ours, and a background group can't read from it. SIGTTOU, with which the kernel answers
@@ -140,22 +138,22 @@ fn become_program(program: &Program, attributes: &Attributes, descriptors: &Chil
     let entered = entered.map_err(|errno| NotApplied { option: LimitOption::Cgroup, errno });
     let applied = entered.map_err(AttributeRefusal::Limit).and_then(|()| apply(attributes));
     if let Err(refusal) = applied {
-        spawn_failures::leave(refusal.step(), refusal.errno());
+        notes.leave(refusal.step(), refusal.errno());
         return refusal.say();
     }
     let errno = exec(program);
-    spawn_failures::leave(Step::Exec, errno);
+    notes.leave(Step::Exec, errno);
     say(format_args!("supervisor: couldn't exec {}: {errno:?}\n", Bytes(&program.argv0)));
 }
 
 /// A failure that does not end the child is left as a note.
-fn enter_cgroup(entrance: &Entrance) -> Result<(), Errno> {
+fn enter_cgroup(entrance: &Entrance, notes: NoteWriter) -> Result<(), Errno> {
     let written = rustix::io::write(&entrance.file, b"0");
     let entered = written.map(drop).map_err(|error| Errno::from_raw(error.raw_os_error()));
     if entrance.is_required {
         return entered;
     }
-    spawn_failures::leave(Step::Cgroup, entered.err().unwrap_or(Errno::UnknownErrno));
+    notes.leave(Step::Cgroup, entered.err().unwrap_or(Errno::UnknownErrno));
     Ok(())
 }
 

@@ -8,13 +8,14 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void};
 use nix::unistd::{ForkResult, fork};
 
+use super::descriptors::ChildDescriptors;
+use super::spawn_failures::NOT_SPAWNED;
 use super::{child, kernel_signals};
 use crate::model::Pid;
 
@@ -45,7 +46,7 @@ pub(super) fn with_copied_memory(run: &dyn Fn()) -> io::Result<Pid> {
     match unsafe { fork() }? {
         ForkResult::Child => {
             run();
-            child::exit(child::NOT_SPAWNED)
+            child::exit(NOT_SPAWNED.into())
         }
         ForkResult::Parent { child } => Ok(Pid(child.as_raw())),
     }
@@ -74,15 +75,15 @@ pub(super) fn make_group_leader(child: Pid) {
 
 /// Runs a function in a child that shares our memory, and returns when the child has executed a program or
 /// exited. All signals must be blocked, and `run` must not change our memory except its own stack. The child has
-/// those of our descriptors whose numbers are below `end`; the others it has until exec, or not at all.
+/// those of our descriptors whose numbers are below the end of these; the others it has until exec, or not at all.
 ///
 /// # Errors
 /// The error of clone(2): EAGAIN, ENOMEM.
-pub(super) fn within_our_memory(end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
-    on_stack(&mut ChildStack::new(), end, run)
+pub(super) fn within_our_memory(child_descriptors: &ChildDescriptors, run: &dyn Fn()) -> io::Result<Pid> {
+    on_stack(&mut ChildStack::new(), child_descriptors, run)
 }
 
-fn on_stack(stack: &mut ChildStack, end: RawFd, run: &dyn Fn()) -> io::Result<Pid> {
+fn on_stack(stack: &mut ChildStack, child_descriptors: &ChildDescriptors, run: &dyn Fn()) -> io::Result<Pid> {
     // A copy of a table with thousands of descriptors, which are closed one by one before exec, takes longer than all
     // the rest. So the child starts with our table, and copies the part that it needs.
     let copies_descriptors_itself = can_copy_descriptors();
@@ -90,7 +91,7 @@ fn on_stack(stack: &mut ChildStack, end: RawFd, run: &dyn Fn()) -> io::Result<Pi
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD | descriptors;
     let run: &dyn Fn() = &|| {
         if copies_descriptors_itself {
-            child::copy_descriptors(end);
+            child::copy_descriptors(child_descriptors);
         }
         run();
     };
@@ -129,7 +130,7 @@ extern "C" fn enter(argument: *mut c_void) -> c_int {
     #[expect(unsafe_code, reason = "an argument of clone(2)")]
     let run = unsafe { *argument.cast::<&dyn Fn()>() };
     run();
-    child::NOT_SPAWNED
+    NOT_SPAWNED.into()
 }
 
 #[cfg(test)]
@@ -139,7 +140,7 @@ mod tests {
     use super::super::attributes::Attributes;
     use super::super::descriptors::{ChildStdin, Descriptors};
     use super::super::program::Program;
-    use super::super::spawn_failures;
+    use super::super::spawn_failures::ChildNotes;
     use super::*;
 
     #[test]
@@ -148,12 +149,13 @@ mod tests {
         // The longest way: each step, and a report of the last one.
         let program = Program::new(Path::new("/nodir/none"), &["none"], std::env::vars()).unwrap();
         let attributes = Attributes::new(None, Some(0o022), None).unwrap();
-        let (_parent, descriptors) = Descriptors::piped(ChildStdin::Empty, true).unwrap().assign().unwrap();
-        spawn_failures::prepare();
+        let (notes, pipes) =
+            (ChildNotes::new().unwrap(), Descriptors::piped(ChildStdin::Empty, true).unwrap());
+        let (_parent, descriptors) = pipes.assign(notes.write_end()).unwrap();
         let mut stack = ChildStack([MaybeUninit::new(UNUSED); _]);
         let before = kernel_signals::block(kernel_signals::ALL).unwrap();
         let run = || child::run(&program, &attributes, &descriptors);
-        let started = on_stack(&mut stack, descriptors.end, &run);
+        let started = on_stack(&mut stack, &descriptors, &run);
         kernel_signals::block(before).unwrap();
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(started.unwrap().0), None).unwrap();
         // SAFETY: all of it was initialised above.

@@ -8,6 +8,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::kept::kept;
+use super::spawn_failures::NoteWriter;
 use crate::model::User;
 
 /// The standard input of a child.
@@ -53,6 +54,8 @@ pub(super) struct Assignment {
 pub(super) struct ChildDescriptors {
     /// No source has a number that is assigned.
     pub(super) assignments: Vec<Assignment>,
+    /// Where it leaves notes: a number that is not assigned either, and that it has until exec.
+    pub(super) notes: NoteWriter,
     /// Above all numbers that it uses.
     pub(super) end: RawFd,
     /// Whether it becomes the foreground group of its terminal.
@@ -156,18 +159,31 @@ impl Descriptors {
     }
 
     /// Moves each source whose number the child needs for something else to an unused number, so that the
-    /// order of the assignments does not matter.
-    pub(super) fn assign(self) -> io::Result<(ParentEnds, ChildDescriptors)> {
+    /// order of the assignments does not matter. `notes` is a source without a number of its own.
+    pub(super) fn assign(self, notes: BorrowedFd<'_>) -> io::Result<(ParentEnds, ChildDescriptors)> {
         let free = self.child.iter().map(|(_, number)| number.saturating_add(1)).max().unwrap_or(0);
         let (mut assignments, mut open) = (Vec::new(), Vec::new());
+        let mut notes_number = notes.as_raw_fd();
+        if self.child.iter().any(|(_, number)| *number == notes_number) {
+            let moved = fcntl_dupfd_cloexec(notes, free)?;
+            notes_number = moved.as_raw_fd();
+            open.push(moved);
+        }
         for (fd, number) in self.child {
             let fd = if fd.as_raw_fd() < free { fcntl_dupfd_cloexec(&fd, free)? } else { fd };
             assignments.push(Assignment { source: fd.as_raw_fd(), number });
             open.push(fd);
         }
-        let end = assignments.iter().map(|it| it.source.max(it.number)).fold(2, RawFd::max).saturating_add(1);
+        let numbers = assignments.iter().map(|it| it.source.max(it.number));
+        let end = numbers.fold(notes_number.max(2), RawFd::max).saturating_add(1);
         let is_in_foreground = self.is_in_foreground;
-        let child = ChildDescriptors { assignments, end, is_in_foreground, _open: open };
+        let child = ChildDescriptors {
+            assignments,
+            notes: NoteWriter(notes_number),
+            end,
+            is_in_foreground,
+            _open: open,
+        };
         Ok((self.parent, child))
     }
 }

@@ -1,8 +1,7 @@
 //! A safe interface to Linux: the only module with `unsafe`, and the only one with system calls.
 //!
-//! It makes no decisions, logs nothing and keeps no state between calls except the page in which children
-//! leave notes (`spawn_failures`). Errors are returned as the `io::Error` of the kernel. Every descriptor
-//! created here is close-on-exec.
+//! It makes no decisions, logs nothing and keeps nothing between calls but facts about the machine and this process.
+//! Errors are returned as the `io::Error` of the kernel. Every descriptor created here is close-on-exec.
 
 pub mod attributes;
 pub mod cgroup;

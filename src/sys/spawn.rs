@@ -2,21 +2,20 @@
 //! `child`.
 
 use std::io;
-use std::os::fd::RawFd;
 
 use nix::errno::Errno;
 
 use super::attributes::Attributes;
-use super::descriptors::{Descriptors, Membership, ParentEnds};
+use super::descriptors::{ChildDescriptors, Descriptors, Membership, ParentEnds};
 use super::exec_error::ReportExecError;
 use super::program::Program;
-use super::spawn_failures::SpawnFailure;
-use super::{child, clone, kernel_signals, spawn_failures};
+use super::spawn_failures::{ChildNotes, SpawnFailure};
+use super::{child, clone, kernel_signals};
 use crate::model::Pid;
 
 /// Starts the program as leader of a process group of its own, with default signal dispositions. A step that
-/// fails in the child is in [`spawn_failures`] when the child is reaped, and on its standard error; its exit
-/// status is 127, as in Supervisor.
+/// fails in the child is in `notes` when the child is reaped, and on its standard error; its exit status is 127, as in
+/// Supervisor.
 ///
 /// # Errors
 /// The error of fork(2): EAGAIN, ENOMEM; EMFILE if a descriptor can't be copied.
@@ -24,24 +23,24 @@ pub fn spawn(
     program: &Program,
     attributes: &Attributes,
     descriptors: Descriptors,
+    notes: &ChildNotes,
 ) -> io::Result<(Pid, ParentEnds)> {
     if let Some(user) = &attributes.user {
         descriptors.give_to(user);
     }
-    let (parent, descriptors) = descriptors.assign()?;
-    spawn_failures::prepare();
+    let (parent, descriptors) = descriptors.assign(notes.write_end())?;
     // A signal that reaches the child before it has reset our handlers would be reported to us.
     let before = kernel_signals::block(kernel_signals::ALL)?;
     let run = || child::run(program, attributes, &descriptors);
-    let forked = start(attributes.allow_shared_memory().then_some(descriptors.end), &run);
+    let forked = start(attributes.allow_shared_memory().then_some(&descriptors), &run);
     kernel_signals::block(before)?;
     Ok((forked?, parent))
 }
 
-/// With `end`, the child may share our memory, and needs none of our descriptors from that number on.
-fn start(end: Option<RawFd>, run: &dyn Fn()) -> io::Result<Pid> {
-    if let Some(end) = end {
-        match clone::within_our_memory(end, run) {
+/// With `descriptors`, the child may share our memory, and needs none of our descriptors but these.
+fn start(descriptors: Option<&ChildDescriptors>, run: &dyn Fn()) -> io::Result<Pid> {
+    if let Some(descriptors) = descriptors {
+        match clone::within_our_memory(descriptors, run) {
             // A sandbox that only allows fork(2).
             Err(error) if is_refusal(&error) => {}
             started => return started,

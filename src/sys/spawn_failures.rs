@@ -1,32 +1,42 @@
 //! Why a child could not become its program: the step that failed, and its errno.
 //!
-//! Between fork and exec a child can only report by its exit status, and any program may exit with the same.
-//! So it leaves a note in a page that it shares with us. Unlike a close-on-exec pipe this needs no
-//! descriptor, and the parent does not wait for exec.
+//! Between fork and exec a child can only report by its exit status, and any program may exit with the same. So it
+//! writes a note to a close-on-exec pipe, which is at its number when the child is forked and gone when the child has
+//! executed its program: a start needs no system call for it.
 //!
-//! A child that is killed before it has left a note has none, as it would have written nothing to a pipe. A note is
-//! taken when its child is reaped at the latest, so none outlives its child, and a pid identifies its note.
+//! One pipe is enough for all children. A note names its child, and is so short that the kernel writes it as a whole or not
+//! at all, so the notes of children that fail at the same time do not mix. The end of the pipe, by which a pipe for
+//! each child shows that exec has succeeded, is not needed: a failed step ends its child, whose exit status we get anyway,
+//! and a child is reaped after it has written its note.
+//!
+//! A child must not wait for us, so both ends are nonblocking: if the pipe is full, the note is lost, as with a child that
+//! is killed before it has written one. So are those of other children beyond [`UNTAKEN_MAX`] while nothing takes them. The
+//! child is then taken for a program that has ended with status 127.
+//!
+//! A note is taken when its child is reaped at the latest, so none outlives its child, and a pid identifies its note.
 
 use std::fmt;
 use std::io;
-use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::libc;
+use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::model::{LimitOption, Pid};
+use super::kept::kept;
+use crate::model::{ExitStatus, LimitOption, Pid};
 
-/// The number of notes in the page: of children that have not been reaped, or whose entry of a cgroup has not been
-/// noticed. If there are more, the child of the oldest note at its place is taken for a program that has ended.
-const SLOTS: usize = 512;
+/// The number of notes that are kept for children that were not reaped, or whose entry of a cgroup was not looked at: as many
+/// as the pipe holds.
+const UNTAKEN_MAX: usize = 64 * 1024 / NOTE_BYTES;
 
-/// The notes of children, 0 where there is none.
-#[repr(transparent)]
-struct Notes([AtomicU64; SLOTS]);
+/// Exit status of a child that could not become its program.
+pub(super) const NOT_SPAWNED: u8 = 127;
 
-static NOTES: OnceLock<Option<&'static Notes>> = OnceLock::new();
+/// The size of a note in the pipe. A write of so many bytes is atomic, see PIPE_BUF in pipe(7).
+const NOTE_BYTES: usize = size_of::<u64>();
+
+/// The number of notes that are read at once.
+const NOTES_PER_READ: usize = 512;
 
 /// The steps of a child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +131,6 @@ impl SpawnFailure {
         matches!(self.step, Step::Limit(_))
     }
 
-    /// Whether the child cannot become its program after it.
-    #[must_use]
-    pub fn ends_the_child(&self) -> bool {
-        self.step != Step::Cgroup
-    }
-
     /// The failure of a program that has `rlimit_nproc`: exec fails if its user had that many processes when it took the
     /// identity of that user, which is no shortage of the machine.
     #[must_use]
@@ -142,163 +146,210 @@ impl SpawnFailure {
     }
 }
 
-/// Must be called before the first fork.
-pub(super) fn prepare() {
-    NOTES.get_or_init(share);
-}
-
-fn share() -> Option<&'static Notes> {
-    // SAFETY: a new mapping, which overlaps no other memory.
-    #[expect(unsafe_code, reason = "memory that fork does not copy")]
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            size_of::<Notes>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
-    // SAFETY: the mapping is as large as this, aligned to a page, zeroed, and never unmapped.
-    #[expect(unsafe_code, reason = "the page as an array")]
-    Some(unsafe { &*page.cast::<Notes>() })
-}
-
-fn shared() -> Option<&'static Notes> {
-    NOTES.get().copied().flatten()
-}
-
-/// The pid in the upper half, then the step and the errno, which is less than 4,096.
+/// A note: the pid in the upper half, then the step and the errno, which is less than 4,096.
 fn note(pid: i32, step: Step, errno: i32) -> u64 {
     let errno = u64::from(errno.cast_unsigned() & 0xffff);
     (u64::from(pid.cast_unsigned()) << 32) | (step.code() << 16) | errno
+}
+
+fn is_of(note: u64, pid: Pid) -> bool {
+    note >> 32 == u64::from(pid.0.cast_unsigned())
+}
+
+fn is_entry(note: u64) -> bool {
+    step_code(note) == Step::Cgroup.code()
+}
+
+fn step_code(note: u64) -> u64 {
+    (note >> 16) & 0xffff
 }
 
 fn errno_of(note: u64) -> i32 {
     i32::try_from(note & 0xffff).unwrap_or(0)
 }
 
-impl Notes {
-    /// All slots, those first that a child with this pid tries first.
-    fn slots(&self, pid: i32) -> impl Iterator<Item = &AtomicU64> {
-        let first = pid.unsigned_abs() as usize % SLOTS;
-        let (last, first) = self.0.split_at_checked(first).unwrap_or_default();
-        first.iter().chain(last)
+/// The notes of all children.
+#[derive(Debug)]
+pub struct ChildNotes {
+    read: OwnedFd,
+    write: OwnedFd,
+    /// What was read and not taken.
+    untaken: Vec<u64>,
+}
+
+impl ChildNotes {
+    /// A pipe for children that are forked from now on.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn new() -> io::Result<Self> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // The write end keeps a low number: a child within our memory copies all descriptors up to it.
+        Ok(Self { read: kept(read), write, untaken: Vec::new() })
     }
 
-    /// The slot with the note of this child, and the note.
-    fn find(&self, pid: i32) -> Option<(&AtomicU64, u64)> {
-        let mut notes = self.slots(pid).map(|slot| (slot, slot.load(Ordering::Acquire)));
-        notes.find(|(_, note)| note >> 32 == u64::from(pid.cast_unsigned()))
+    /// Readable when a child has left a note.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
     }
 
-    /// Replaces the earlier note of this child. Other children look for slots at the same time, and the parent may be
-    /// taking the earlier note.
-    fn leave(&self, pid: i32, step: Step, errno: Errno) {
-        let note = note(pid, step, errno as i32);
-        let replace = |slot: &AtomicU64, old| {
-            slot.compare_exchange(old, note, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
-        let is_left = self.find(pid).is_some_and(|(slot, earlier)| replace(slot, earlier))
-            || self.slots(pid).any(|slot| replace(slot, 0));
-        if let Some(slot) = self.slots(pid).next().filter(|_| !is_left) {
-            slot.store(note, Ordering::Release);
+    /// The end for children.
+    pub(super) fn write_end(&self) -> BorrowedFd<'_> {
+        self.write.as_fd()
+    }
+
+    /// Reads the notes that children have left.
+    pub fn receive(&mut self) {
+        let mut buffer = [0; NOTES_PER_READ * NOTE_BYTES];
+        // A pipe that is refilled meanwhile is reported as readable again.
+        for _ in 0..UNTAKEN_MAX.div_ceil(NOTES_PER_READ) {
+            let read = rustix::io::read(&self.read, &mut buffer).unwrap_or(0);
+            let notes = buffer.get(..read).unwrap_or_default().as_chunks().0.iter();
+            let room = UNTAKEN_MAX.saturating_sub(self.untaken.len());
+            self.untaken.extend(notes.map(|note| u64::from_ne_bytes(*note)).take(room));
+            if read < buffer.len() {
+                return;
+            }
         }
     }
 
-    fn take_entry(&self, pid: Pid) -> Option<io::Result<()>> {
-        let (slot, found) = self.find(pid.0)?;
-        let errno = errno_of(found);
-        if note(pid.0, Step::Cgroup, errno) != found {
-            return None;
-        }
-        // The child may be leaving another note.
-        slot.compare_exchange(found, 0, Ordering::AcqRel, Ordering::Acquire).ok()?;
+    /// Whether a child has entered its cgroup, by the notes that were received. `None` if it has not tried yet.
+    #[must_use]
+    pub fn take_entry(&mut self, pid: Pid) -> Option<io::Result<()>> {
+        let at = self.untaken.iter().position(|note| is_of(*note, pid) && is_entry(*note))?;
+        let errno = errno_of(self.untaken.swap_remove(at));
         Some(if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) })
     }
 
-    fn take(&self, pid: Pid) -> Option<SpawnFailure> {
-        let (slot, found) = self.find(pid.0)?;
-        slot.store(0, Ordering::Release);
-        // Without an errno it has entered its cgroup, and has executed its program.
-        let errno = Some(errno_of(found)).filter(|errno| *errno != 0)?;
-        let step = Step::all().find(|step| note(pid.0, *step, errno) == found)?;
-        Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno) })
+    /// Why a child, which was reaped with this status, did not execute its program, if so.
+    #[must_use]
+    pub fn take(&mut self, pid: Pid, status: ExitStatus) -> Option<SpawnFailure> {
+        // Any other status is that of a program, and programs end more often than children fail.
+        let may_have_failed = match status {
+            ExitStatus::Exited(code) => code == NOT_SPAWNED,
+            ExitStatus::Signaled { .. } | ExitStatus::OomKilled | ExitStatus::Unknown(_) => true,
+        };
+        if may_have_failed {
+            self.receive();
+        }
+        let failure = self.untaken.iter().copied().find(|note| is_of(*note, pid) && !is_entry(*note));
+        self.untaken.retain(|note| !is_of(*note, pid));
+        if self.untaken.is_empty() {
+            self.untaken = Vec::new();
+        }
+        let step = Step::all().find(|step| failure.map(step_code) == Some(step.code()))?;
+        Some(SpawnFailure { step, error: io::Error::from_raw_os_error(errno_of(failure?)) })
     }
 }
 
-/// Called by the child: it must not allocate or block.
-pub(super) fn leave(step: Step, errno: Errno) {
-    if let Some(notes) = shared() {
-        notes.leave(nix::unistd::getpid().as_raw(), step, errno);
+/// The number that a child has for the write end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoteWriter(pub(super) RawFd);
+
+impl NoteWriter {
+    /// Leaves a note. Called by the child: it must not allocate or block.
+    pub(super) fn leave(self, step: Step, errno: Errno) {
+        let note = note(nix::unistd::getpid().as_raw(), step, errno as i32).to_ne_bytes();
+        // SAFETY: the child has this descriptor until it executes its program, and nothing else uses it.
+        #[expect(unsafe_code, reason = "a descriptor by its number")]
+        let pipe = unsafe { BorrowedFd::borrow_raw(self.0) };
+        // If the pipe is full, the note is lost.
+        let _ = rustix::io::write(pipe, &note);
     }
-}
-
-/// Whether a child has entered its cgroup. `None` if it has not tried yet, or if a later step has failed.
-#[must_use]
-pub fn take_entry(pid: Pid) -> Option<io::Result<()>> {
-    shared()?.take_entry(pid)
-}
-
-/// Why a reaped child did not execute its program, if so.
-#[must_use]
-pub fn take(pid: Pid) -> Option<SpawnFailure> {
-    shared()?.take(pid)
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::libc;
+
     use super::*;
 
-    fn notes() -> Notes {
-        Notes(std::array::from_fn(|_| AtomicU64::new(0)))
+    const FAILED: ExitStatus = ExitStatus::Exited(NOT_SPAWNED);
+
+    /// What a child with this pid would write.
+    fn leave(notes: &ChildNotes, pid: i32, step: Step, errno: i32) -> rustix::io::Result<usize> {
+        rustix::io::write(notes.write_end(), &note(pid, step, errno).to_ne_bytes())
     }
 
     #[test]
     fn note_is_taken_once_and_by_its_pid_alone() {
-        let (notes, pid) = (notes(), Pid(7));
-        assert!(notes.take(pid).is_none());
-        notes.leave(pid.0, Step::Directory, Errno::ENOENT);
-        let same_slot = Pid(pid.0 + i32::try_from(SLOTS).unwrap());
-        assert!(notes.take(same_slot).is_none(), "another pid with the same slot");
-        let failure = notes.take(pid).unwrap();
+        let (mut notes, pid) = (ChildNotes::new().unwrap(), Pid(7));
+        assert!(notes.take(pid, FAILED).is_none());
+        leave(&notes, pid.0, Step::Directory, libc::ENOENT).unwrap();
+        assert!(notes.take(Pid(8), FAILED).is_none(), "another child");
+        let failure = notes.take(pid, FAILED).unwrap();
         assert_eq!((failure.step, failure.error.raw_os_error()), (Step::Directory, Some(libc::ENOENT)));
-        assert!(notes.take(pid).is_none());
-        notes.leave(pid.0, Step::Cgroup, Errno::EBUSY);
-        let refused = notes.take_entry(pid).unwrap().unwrap_err();
-        assert_eq!((refused.raw_os_error(), notes.take_entry(pid).is_none()), (Some(libc::EBUSY), true));
-        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
-        assert!(notes.take_entry(pid).unwrap().is_ok() && notes.take(pid).is_none());
-        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
-        notes.leave(pid.0, Step::Exec, Errno::ENOMEM);
-        assert!(notes.take_entry(pid).is_none(), "a later step has failed");
-        assert!(notes.take(pid).unwrap().is_shortage() && notes.take(pid).is_none());
-        // Nothing has looked whether it has entered its cgroup before it was reaped.
-        notes.leave(pid.0, Step::Cgroup, Errno::UnknownErrno);
-        assert!(notes.take(pid).is_none() && notes.take_entry(pid).is_none());
+        assert!(notes.take(pid, FAILED).is_none());
+        leave(&notes, pid.0, Step::User, libc::EPERM).unwrap();
+        assert_eq!(notes.take(pid, ExitStatus::killed()).map(|it| it.step), Some(Step::User));
     }
 
     #[test]
-    fn as_many_children_as_there_are_slots_leave_notes_whatever_their_pids() {
-        let notes = notes();
-        let slots = i32::try_from(SLOTS).unwrap();
-        // They begin at two places.
-        let pids: Vec<_> = (1..=slots).map(|number| Pid(number * slots + number % 2)).collect();
-        pids.iter().for_each(|pid| notes.leave(pid.0, Step::Exec, Errno::ENOENT));
-        assert!(pids.iter().all(|pid| notes.take(*pid).is_some()));
-        assert!(notes.0.iter().all(|slot| slot.load(Ordering::Relaxed) == 0));
+    fn nothing_is_read_for_a_program_that_has_ended() {
+        let mut notes = ChildNotes::new().unwrap();
+        leave(&notes, 7, Step::Exec, libc::ENOENT).unwrap();
+        assert!(notes.take(Pid(7), ExitStatus::Exited(0)).is_none() && notes.untaken.is_empty());
+        assert!(notes.take(Pid(7), FAILED).is_some());
+    }
+
+    #[test]
+    fn entry_of_a_cgroup_is_taken_separately_from_what_fails_later() {
+        let (mut notes, pid) = (ChildNotes::new().unwrap(), Pid(7));
+        leave(&notes, pid.0, Step::Cgroup, libc::EBUSY).unwrap();
+        assert!(notes.take_entry(pid).is_none(), "not received");
+        notes.receive();
+        let refused = notes.take_entry(pid).unwrap().unwrap_err();
+        assert_eq!((refused.raw_os_error(), notes.take_entry(pid).is_none()), (Some(libc::EBUSY), true));
+        leave(&notes, pid.0, Step::Cgroup, 0).unwrap();
+        leave(&notes, pid.0, Step::Exec, libc::ENOMEM).unwrap();
+        notes.receive();
+        assert!(notes.take_entry(pid).unwrap().is_ok());
+        assert!(notes.take(pid, FAILED).unwrap().is_shortage() && notes.take(pid, FAILED).is_none());
+        // Nothing has looked whether it has entered its cgroup before it was reaped.
+        leave(&notes, pid.0, Step::Cgroup, 0).unwrap();
+        assert!(notes.take(pid, FAILED).is_none() && notes.take_entry(pid).is_none());
+    }
+
+    #[test]
+    fn as_many_children_as_fit_leave_notes_and_the_others_are_not_blocked() {
+        let mut notes = ChildNotes::new().unwrap();
+        let fill = |notes: &ChildNotes, first: i32| {
+            let mut pids = first..;
+            pids.find(|pid| leave(notes, *pid, Step::Exec, libc::ENOENT) == Err(rustix::io::Errno::AGAIN))
+                .unwrap()
+        };
+        let end = fill(&notes, 1);
+        assert!(end > 256, "{end}");
+        notes.receive();
+        assert_eq!(notes.untaken.len(), usize::try_from(end - 1).unwrap());
+        for round in 0..64 {
+            fill(&notes, 100_000 * (round + 1));
+            notes.receive();
+        }
+        assert!(notes.untaken.len() <= UNTAKEN_MAX);
+        assert!((1..end).all(|pid| notes.take(Pid(pid), FAILED).is_some()));
+        // Again there is room.
+        leave(&notes, 99_999, Step::Exec, libc::ENOENT).unwrap();
+        assert!(notes.take(Pid(99_999), FAILED).is_some());
+    }
+
+    #[test]
+    fn what_is_no_note_is_ignored() {
+        let mut notes = ChildNotes::new().unwrap();
+        rustix::io::write(notes.write_end(), &[0xff; 21]).unwrap();
+        notes.receive();
+        leave(&notes, 7, Step::Exec, libc::ENOENT).unwrap();
+        assert!(notes.take(Pid(-1), FAILED).is_none());
+        assert!(notes.take(Pid(7), FAILED).is_some());
     }
 
     #[test]
     fn limits_are_named_with_what_they_need() {
-        let notes = notes();
+        let mut notes = ChildNotes::new().unwrap();
         for option in LimitOption::ALL {
-            notes.leave(1, Step::Limit(option), Errno::EPERM);
-            assert_eq!(notes.take(Pid(1)).map(|failure| failure.step), Some(Step::Limit(option)));
+            leave(&notes, 1, Step::Limit(option), libc::EPERM).unwrap();
+            assert_eq!(notes.take(Pid(1), FAILED).map(|failure| failure.step), Some(Step::Limit(option)));
         }
         let shown = |option, errno| {
             let error = io::Error::from_raw_os_error(errno);

@@ -1,6 +1,7 @@
 //! Tests of the state in which a program starts, read from the child itself or from /proc, for both kinds of
 //! fork.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,8 +15,9 @@ use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::super::descriptors::ChildStdin;
 use super::super::program::InheritedVariables;
-use super::super::spawn_failures::{Step, take};
+use super::super::spawn_failures::Step;
 use super::*;
+use crate::model::ExitStatus;
 
 /// A directory makes the child a copy of us.
 fn copied() -> Attributes {
@@ -31,17 +33,22 @@ fn program(argv: &[&str]) -> Program {
     Program::new(Path::new(argv[0]), argv, std::env::vars()).unwrap()
 }
 
-/// A child that was started.
+/// A child that was started, with the pipe for its notes.
 struct Child {
     pid: Pid,
     ends: ParentEnds,
+    notes: ChildNotes,
 }
 
 impl Child {
     fn start(argv: &[&str], attributes: &Attributes) -> Self {
-        let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
-        let (pid, ends) = spawn(&program(argv), attributes, descriptors).unwrap();
-        Self { pid, ends }
+        Self::start_with(&program(argv), attributes, Descriptors::piped(ChildStdin::Pipe, false).unwrap())
+    }
+
+    fn start_with(program: &Program, attributes: &Attributes, descriptors: Descriptors) -> Self {
+        let notes = ChildNotes::new().unwrap();
+        let (pid, ends) = spawn(program, attributes, descriptors, &notes).unwrap();
+        Self { pid, ends, notes }
     }
 
     fn wait(&self) -> i32 {
@@ -63,8 +70,18 @@ impl Child {
 
     /// Exit code, standard output, standard error.
     fn output(mut self) -> (i32, String, String) {
+        self.end()
+    }
+
+    fn end(&mut self) -> (i32, String, String) {
         let code = self.wait();
         (code, Self::text(&mut self.ends.stdout), Self::text(&mut self.ends.stderr))
+    }
+
+    /// The step that has failed, and its errno.
+    fn failure(&mut self, code: i32) -> Option<(Step, Option<i32>)> {
+        let failure = self.notes.take(self.pid, ExitStatus::Exited(u8::try_from(code).unwrap()))?;
+        Some((failure.step, failure.error.raw_os_error()))
     }
 }
 
@@ -126,8 +143,8 @@ fn child_has_the_descriptors_of_the_list_and_none_of_ours() {
             ours.as_raw_fd()
         );
         let argv = ["/bin/sh", "-c", &script];
-        let (pid, ends) = spawn(&program(&argv), &attributes, descriptors).unwrap();
-        assert_eq!(Child { pid, ends }.output(), (0, "ab".to_owned(), String::new()));
+        let child = Child::start_with(&program(&argv), &attributes, descriptors);
+        assert_eq!(child.output(), (0, "ab".to_owned(), String::new()));
     }
 }
 
@@ -158,16 +175,67 @@ fn failed_step_is_reported_with_its_errno() {
             "supervisor: couldn't chdir to /nonexistent/folder: ENOENT\n",
         ),
     ] {
-        let child = Child::start(argv, &attributes);
-        let pid = child.pid;
-        let (code, _, stderr) = child.output();
+        let mut child = Child::start(argv, &attributes);
+        let (code, _, stderr) = child.end();
         assert_eq!((code, stderr), (127, format!("{text}supervisor: child process was not spawned\n")));
-        let failure = take(pid).unwrap();
-        assert_eq!((failure.step, failure.error.raw_os_error()), (step, Some(libc::ENOENT)));
+        assert_eq!(child.failure(code), Some((step, Some(libc::ENOENT))));
     }
-    let child = Child::start(&["/bin/sh", "-c", "exit 127"], &shared());
-    let pid = child.pid;
-    assert_eq!((child.output().0, take(pid).is_none()), (127, true), "a program's own 127 is no failed step");
+    let mut child = Child::start(&["/bin/sh", "-c", "exit 127"], &shared());
+    let (code, ..) = child.end();
+    assert_eq!((code, child.failure(code)), (127, None), "a program's own 127 is no failed step");
+}
+
+/// The program may have been given the number that the pipe for notes has in us.
+#[test]
+fn a_note_is_left_whatever_number_is_assigned_and_the_program_has_no_pipe_for_it() {
+    for attributes in [copied(), shared()] {
+        for (argv, expected) in [
+            (&["/nonexistent/program"][..], Some((Step::Exec, Some(libc::ENOENT)))),
+            (&["/bin/sh", "-c", "ls /proc/self/fd"][..], None),
+        ] {
+            let notes = ChildNotes::new().unwrap();
+            let number = notes.write_end().as_raw_fd();
+            let file = File::open("/dev/zero").unwrap();
+            let descriptors = Descriptors::piped(ChildStdin::Empty, false).unwrap().with(file.into(), number);
+            let (pid, ends) = spawn(&program(argv), &attributes, descriptors, &notes).unwrap();
+            let mut child = Child { pid, ends, notes };
+            let (code, stdout, _) = child.end();
+            assert_eq!(child.failure(code), expected);
+            if expected.is_none() {
+                let others = shell("ls /proc/self/fd", &attributes).1;
+                let mut open: BTreeSet<_> = stdout.lines().collect();
+                assert!(open.remove(number.to_string().as_str()), "{number} of {open:?}");
+                assert_eq!(open.len(), others.lines().count(), "{open:?} {others}");
+            }
+        }
+    }
+}
+
+#[test]
+fn children_that_fail_at_the_same_time_keep_their_reasons() {
+    let mut notes = ChildNotes::new().unwrap();
+    let nowhere = Attributes::new(Some(Path::new("/nonexistent/folder")), None, None).unwrap();
+    let mut started = Vec::new();
+    for number in 0..64 {
+        let (argv, attributes, reason) = match number % 4 {
+            0 => (&["/nonexistent/program"][..], &shared(), Some((Step::Exec, libc::ENOENT))),
+            1 => (&["/bin/true"][..], &nowhere, Some((Step::Directory, libc::ENOENT))),
+            2 => (&["/etc/passwd"][..], &copied(), Some((Step::Exec, libc::EACCES))),
+            _ => (&["/bin/sh", "-c", "exit 127"][..], &shared(), None),
+        };
+        let descriptors = Descriptors::piped(ChildStdin::Empty, false).unwrap();
+        let (pid, _ends) = spawn(&program(argv), attributes, descriptors, &notes).unwrap();
+        started.push((pid, reason));
+    }
+    // All have ended before the first is asked about.
+    for (pid, _) in &started {
+        waitpid(nix::unistd::Pid::from_raw(pid.0), None).unwrap();
+    }
+    for (pid, reason) in started.into_iter().rev() {
+        let failure = notes.take(pid, ExitStatus::Exited(127));
+        let failure = failure.map(|it| (it.step, it.error.raw_os_error().unwrap()));
+        assert_eq!(failure, reason, "{pid:?}");
+    }
 }
 
 #[test]
@@ -176,8 +244,9 @@ fn the_environment_may_have_the_pid_of_the_program() {
         let argv = ["/bin/sh", "-c", "echo $$ $OWN_PID; env | grep -c ^OWN_PID="];
         let program = program(&argv).with_own_pid(c"OWN_PID");
         let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
-        let (pid, ends) = spawn(&program, &attributes, descriptors).unwrap();
-        let (code, output, _) = Child { pid, ends }.output();
+        let child = Child::start_with(&program, &attributes, descriptors);
+        let pid = child.pid;
+        let (code, output, _) = child.output();
         assert_eq!((code, output), (0, format!("{pid} {pid}\n1\n")));
     }
 }
@@ -192,6 +261,6 @@ fn inherited_variables_are_added_except_some() {
     let program = program.inheriting(&inherited, |name| name == "OWN");
     drop(inherited);
     let descriptors = Descriptors::piped(ChildStdin::Pipe, false).unwrap();
-    let (pid, ends) = spawn(&program, &shared(), descriptors).unwrap();
-    assert_eq!(Child { pid, ends }.output(), (0, "A=1\nOWN=own\n".to_owned(), String::new()));
+    let child = Child::start_with(&program, &shared(), descriptors);
+    assert_eq!(child.output(), (0, "A=1\nOWN=own\n".to_owned(), String::new()));
 }
