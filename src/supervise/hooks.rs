@@ -404,7 +404,8 @@ impl Supervisor {
                     | Goal::Signalled
                     | Goal::Cleared
                     | Goal::Written
-                    | Goal::Gone => false,
+                    | Goal::Gone
+                    | Goal::GoneWithGroup => false,
                 };
                 is_done.then_some(Ok(()))
             };

@@ -159,10 +159,11 @@ impl Processes {
 
     fn update_index(&mut self, id: ProcessId) {
         let Some(process) = self.all.get_mut(&id) else { return };
-        let (is_stopping, has_members) = (!self.may_start, process.remaining.is_some());
+        let has_members = process.remaining.is_some();
+        let blocks = if self.may_start { process.is_pending() } else { process.blocks_shutdown() };
         let new = Indexed {
             deadline: process.deadline(self.may_start),
-            pending: (process.is_pending() || is_stopping && has_members).then_some(process.stop_rank),
+            pending: blocks.then_some(process.stop_rank),
             condition_state: process.condition_state(),
         };
         let old = std::mem::replace(&mut process.indexed, new);

@@ -43,12 +43,14 @@ enum OperationKind {
     Update(Box<Update>),
     /// The next batch starts, unless there is none or one has failed.
     RollingRestart(RollingRestart),
+    /// The next rank is stopped, at the end of the input.
+    Shutdown(Box<Shutdown>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Operation {
-    /// The request that is answered at the end.
-    ticket: Ticket,
+    /// The request that is answered at the end. The shutdown has none.
+    ticket: Option<Ticket>,
     began_at: Mono,
     kind: OperationKind,
     /// The rows that the current step waits for, with the place of each in the answer.
@@ -60,8 +62,19 @@ impl Operation {
     fn deadline(&self) -> Option<Mono> {
         match &self.kind {
             OperationKind::RollingRestart(rolling) => rolling.deadline(),
+            OperationKind::Shutdown(shutdown) => Some(shutdown.deadline()),
             OperationKind::Command(_) | OperationKind::Update(_) => None,
         }
+    }
+
+    fn answers(&self, ticket: Ticket) -> bool {
+        self.ticket == Some(ticket)
+    }
+}
+
+fn answer(ticket: Option<Ticket>, outcome: Result<Reply, Fault>, out: &mut Effects) {
+    if let Some(ticket) = ticket {
+        out.reply(ticket, outcome);
     }
 }
 
@@ -73,8 +86,6 @@ pub(super) struct Operations {
     open: BTreeMap<OperationId, Box<Operation>>,
     /// Which of them wait for a process, the oldest first.
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
-    /// The shutdown, which has no ticket and is the last operation.
-    shutdown: Option<Shutdown>,
     /// Of those that are open and have one.
     deadlines: BTreeSet<(Mono, OperationId)>,
 }
@@ -86,11 +97,16 @@ impl Operations {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        let shutdown = self.shutdown.as_ref().and_then(Shutdown::deadline);
-        [shutdown, self.deadlines.first().map(|(at, _)| *at)].into_iter().flatten().min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
-    fn open(&mut self, turn: &Turn, ticket: Ticket, kind: OperationKind, rows: Vec<Row>) -> OperationId {
+    fn open(
+        &mut self,
+        turn: &Turn,
+        ticket: Option<Ticket>,
+        kind: OperationKind,
+        rows: Vec<Row>,
+    ) -> OperationId {
         self.last += 1;
         let id = OperationId(self.last);
         let operation = Operation {
@@ -176,7 +192,7 @@ impl Supervisor {
         if rows.is_empty() {
             return out.reply(ticket, Ok(Reply::Bulk(Vec::new())));
         }
-        self.operations.open(turn, ticket, OperationKind::Command(form), rows);
+        self.operations.open(turn, Some(ticket), OperationKind::Command(form), rows);
     }
 
     /// Must be called whenever a process may have changed: settles what waits for it. `failure` is the text of a
@@ -217,24 +233,29 @@ impl Supervisor {
     fn advance(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
         let Some(operation) = self.operations.close(id) else { return };
         match operation.kind {
-            OperationKind::Command(form) => out.reply(operation.ticket, form.answer(operation.settled)),
+            OperationKind::Command(form) => answer(operation.ticket, form.answer(operation.settled), out),
             OperationKind::Update(update) => self.finish_update(turn, operation.ticket, *update, out),
             OperationKind::RollingRestart(_) => self.advance_rolling(turn, id, operation, out),
+            // It waits for nothing until the end of the input: `advance_shutdown`.
+            OperationKind::Shutdown(_) => self.operations.begin_step(id, operation, Vec::new()),
         }
     }
 
     pub(super) fn operations_time_passed(&mut self, turn: &Turn, out: &mut Effects) {
-        self.shutdown_time_passed(turn, out);
         let due = self.operations.deadlines.iter().take_while(|(at, _)| *at <= turn.now.mono);
         for id in due.map(|(_, id)| *id).collect::<Vec<_>>() {
-            self.end_rolling(turn, id, "its time is up", out);
+            match self.operations.open.get(&id).map(|operation| &operation.kind) {
+                Some(OperationKind::RollingRestart(_)) => self.end_rolling(turn, id, "its time is up", out),
+                Some(OperationKind::Shutdown(_)) => self.shutdown_time_passed(turn, out),
+                Some(OperationKind::Command(_) | OperationKind::Update(_)) | None => {}
+            }
         }
     }
 
     /// The client of a request no longer waits for it. A rolling restart ends; all others are completed.
     pub(super) fn cancelled(&mut self, turn: &Turn, ticket: Ticket, out: &mut Effects) {
         let rolling = self.operations.ids_of(|operation| {
-            operation.ticket == ticket && matches!(operation.kind, OperationKind::RollingRestart(_))
+            operation.answers(ticket) && matches!(operation.kind, OperationKind::RollingRestart(_))
         });
         rolling.into_iter().for_each(|id| self.end_rolling(turn, id, "it was cancelled", out));
     }
@@ -243,12 +264,12 @@ impl Supervisor {
     /// answered according to the outcome of these.
     pub(super) fn cancel_operations(&mut self, out: &mut Effects) {
         let cancelled = self.operations.ids_of(|operation| match operation.kind {
-            OperationKind::Command(_) => false,
+            OperationKind::Command(_) | OperationKind::Shutdown(_) => false,
             OperationKind::Update(_) | OperationKind::RollingRestart(_) => true,
         });
         for id in cancelled {
             if let Some(operation) = self.operations.close(id) {
-                out.reply(operation.ticket, Err(Fault::bare(FaultCode::ShutdownState)));
+                answer(operation.ticket, Err(Fault::bare(FaultCode::ShutdownState)), out);
             }
         }
     }
@@ -256,7 +277,7 @@ impl Supervisor {
 
 #[cfg(test)]
 impl Supervisor {
-    /// Returns the number of open operations of clients. Asserts that each waits for something without an outcome,
+    /// Returns the number of open operations. Asserts that each waits for something without an outcome,
     /// and that the indexes lead to exactly these.
     pub(super) fn check_operations(&self) -> usize {
         let Operations { open, by_process, deadlines, .. } = &self.operations;

@@ -12,7 +12,7 @@ use super::super::commands::Found;
 use super::super::desired::RunTarget;
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
-use super::{Goal, Operation, OperationId, OperationKind, Row, SettledRow};
+use super::{Goal, Operation, OperationId, OperationKind, Row, SettledRow, answer};
 use crate::model::{
     BatchLimits, BulkRow, Fault, FaultCode, Mono, Namespec, ProcessId, ProcessState, Reply, Ticket, Wait,
 };
@@ -76,7 +76,7 @@ impl Supervisor {
             give_up_at: limits.timeout.map(|timeout| turn.now.mono.after(timeout)),
             results: Vec::new(),
         };
-        let id = self.operations.open(turn, ticket, OperationKind::RollingRestart(rolling), Vec::new());
+        let id = self.operations.open(turn, Some(ticket), OperationKind::RollingRestart(rolling), Vec::new());
         self.advance(turn, id, out);
     }
 
@@ -156,7 +156,7 @@ impl Supervisor {
             let text = format!("the restart of {} is not complete: {why}", process.full_name());
             process.bulk_row(Err(Fault::about(FaultCode::Failed, text)))
         }));
-        out.reply(ticket, Ok(Reply::Bulk(rolling.results)));
+        answer(ticket, Ok(Reply::Bulk(rolling.results)), out);
     }
 
     /// Ends it early. Processes that it has stopped or is stopping start again.

@@ -32,6 +32,8 @@ pub(in crate::supervise) enum Goal {
     Written,
     /// It has to be gone, together with everything that a stop of it waits for.
     Gone,
+    /// The same during a shutdown, which waits for all that is left of its group.
+    GoneWithGroup,
 }
 
 /// The outcome of a row.
@@ -87,6 +89,12 @@ impl Process {
     }
 }
 
+impl Process {
+    fn given_up(&self) -> Option<Fault> {
+        self.given_up_text().map(|text| Fault::about(FaultCode::Failed, text))
+    }
+}
+
 impl Row {
     /// The outcome of a row, or `None` while it is open. `failure` is the text of a signal that could
     /// not be sent just now.
@@ -105,10 +113,10 @@ impl Row {
                 Some(failure.map_or(Ok(()), |text| Err(Fault::about(FaultCode::Failed, text))))
             }
             (Goal::Gone, _) => (!process.is_pending()).then_some(Ok(())),
+            (Goal::GoneWithGroup, _) if process.blocks_shutdown() => None,
+            (Goal::GoneWithGroup, _) => Some(process.given_up().map_or(Ok(()), Err)),
             // COMPAT: Supervisor's client waits forever.
-            (Goal::Stopped(_), _) => {
-                process.given_up_text().map(|text| Err(Fault::about(FaultCode::Failed, text)))
-            }
+            (Goal::Stopped(_), _) => process.given_up().map(Err),
         }
     }
 }

@@ -11,9 +11,9 @@
 //! whatever its priority. A repeated request has the same effect, except within a second, because several programs send
 //! SIGTERM twice in succession. A process that does not end after SIGKILL is given up.
 //!
-//! Unlike other operations it has no rows: it waits until no process of a rank is pending, which `Processes` counts,
-//! because a process that was gone may have to be awaited again (one whose state was unknown ends, and leaves
-//! members of its group behind).
+//! A step is a rank, with a row for each process of it that has to end. The next step begins at the end of the input,
+//! so that what the input has changed is complete, with the highest rank that has to end then. That may be one that was
+//! complete before: a process whose state was unknown ends, and leaves members of its group behind.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::super::shutdown::ShutdownState;
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Process, Supervisor, Turn};
-use super::Operations;
-use crate::model::{LogLevel, Mono, ProcessId, Signal};
+use super::{Goal, Operation, OperationId, OperationKind, Operations, Row, SettledRow};
+use crate::model::{Fault, LogLevel, Mono, ProcessId, Signal};
 
 /// How often `waiting for a, b to die` is repeated.
 const SHUTDOWN_REPORT_EVERY: Duration = Duration::from_secs(3);
@@ -50,11 +50,14 @@ pub(super) struct Shutdown {
     /// The rank whose processes are being stopped.
     level: Option<i64>,
     listeners: BusyListeners,
+    /// The results of processes that were given up.
+    failed: Vec<SettledRow>,
 }
 
 impl Shutdown {
-    pub(super) fn deadline(&self) -> Option<Mono> {
-        [Some(self.report_at), self.kill_at, self.listeners.deadline()].into_iter().flatten().min()
+    pub(super) fn deadline(&self) -> Mono {
+        let others = [self.kill_at, self.listeners.deadline()];
+        others.into_iter().flatten().fold(self.report_at, Mono::min)
     }
 
     /// By descending priority.
@@ -88,11 +91,29 @@ impl BusyListeners {
 }
 
 impl Operations {
+    /// The shutdown, if one is under way. It is the last operation, as no other begins during it.
+    fn shutdown(&self) -> Option<(OperationId, &Operation, &Shutdown)> {
+        let (id, operation) = self.open.last_key_value()?;
+        match &operation.kind {
+            OperationKind::Shutdown(shutdown) => Some((*id, operation, shutdown)),
+            _ => None,
+        }
+    }
+
+    /// Changes the shutdown, and with it its deadline.
+    fn change_shutdown<T>(&mut self, change: impl FnOnce(&mut Shutdown) -> T) -> Option<T> {
+        let mut last = self.open.last_entry()?;
+        let id = *last.key();
+        let OperationKind::Shutdown(shutdown) = &mut last.get_mut().kind else { return None };
+        self.deadlines.remove(&(shutdown.deadline(), id));
+        let result = change(shutdown);
+        self.deadlines.insert((shutdown.deadline(), id));
+        Some(result)
+    }
+
     /// Records another request that changed what follows the shutdown.
     pub(in crate::supervise) fn shutdown_requested(&mut self, turn: &Turn) {
-        if let Some(shutdown) = &mut self.shutdown {
-            shutdown.requested_at = turn.now.mono;
-        }
+        self.change_shutdown(|shutdown| shutdown.requested_at = turn.now.mono);
     }
 }
 
@@ -100,7 +121,7 @@ impl Supervisor {
     pub(in crate::supervise) fn open_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
         let now = turn.now.mono;
         let bound = self.rules.shutdown_timeout_secs.map(Duration::from_secs);
-        self.operations.shutdown = Some(Shutdown {
+        let shutdown = Shutdown {
             requested_at: now,
             is_hurried: false,
             report_at: now,
@@ -108,25 +129,35 @@ impl Supervisor {
             levels: self.levels(),
             level: None,
             listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
-        });
+            failed: Vec::new(),
+        };
+        self.operations.open(turn, None, OperationKind::Shutdown(Box::new(shutdown)), Vec::new());
         self.advance_shutdown(turn, out);
         self.report_shutdown(turn, out);
     }
 
     /// It was requested again: kills what was asked to stop, and asks everything else at once.
     pub(in crate::supervise) fn hurry_shutdown(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
-        let Some(shutdown) = &mut self.operations.shutdown else { return };
+        let Some((_, _, shutdown)) = self.operations.shutdown() else { return };
         if turn.now.mono < shutdown.requested_at.after(REQUEST_SPACING) {
             let text = format!("{signal} came within a second of the last request and counts as the same");
             return out.log(LogLevel::Debug, text);
         }
-        shutdown.requested_at = turn.now.mono;
-        shutdown.is_hurried = true;
-        for id in shutdown.all() {
+        self.operations.shutdown_requested(turn);
+        for id in self.hurry() {
             self.with(id, |process| process.kill_or_stop(turn, out));
             self.settle_changed(turn, id, out);
         }
         self.advance_shutdown(turn, out);
+    }
+
+    /// The stop order is no longer kept. Returns all processes.
+    fn hurry(&mut self) -> Vec<ProcessId> {
+        let all = self.operations.change_shutdown(|shutdown| {
+            shutdown.is_hurried = true;
+            shutdown.all()
+        });
+        all.unwrap_or_default()
     }
 
     /// All processes by the priority of their group, each in the order in which they stop: the reverse of that
@@ -140,29 +171,54 @@ impl Supervisor {
         levels
     }
 
-    /// At the end of each input: stops the highest rank that still has something running, and ends the shutdown when
-    /// none has.
+    /// At the end of each input: stops the highest rank that still has something running once the one before is gone,
+    /// and ends the shutdown when none has.
     pub(in crate::supervise) fn advance_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
-        while let Some(shutdown) = &mut self.operations.shutdown {
-            let Some(level) = self.processes.highest_pending_rank() else {
-                return self.end_shutdown(out);
-            };
-            let members = if shutdown.level == Some(level) {
-                std::mem::take(&mut shutdown.listeners.ids)
+        while let Some((id, operation, _)) = self.operations.shutdown() {
+            let members = if !operation.awaited.is_empty() {
+                self.operations
+                    .change_shutdown(|it| std::mem::take(&mut it.listeners.ids))
+                    .unwrap_or_default()
+            } else if let Some(level) = self.processes.highest_pending_rank() {
+                self.begin_level(id, level)
             } else {
-                shutdown.level = Some(level);
-                shutdown.levels.get(&level).cloned().unwrap_or_default()
+                return self.end_shutdown(id, out);
             };
             self.stop_level(turn, members, out);
             // A rank whose processes all waited for another attempt is done at once.
-            if self.processes.highest_pending_rank() == Some(level) {
+            if self.operations.shutdown().is_none_or(|(_, operation, _)| !operation.awaited.is_empty()) {
                 return;
             }
         }
     }
 
-    fn end_shutdown(&mut self, out: &mut Effects) {
-        self.operations.shutdown = None;
+    /// Makes the shutdown wait for the processes of this rank. Returns those that are to stop.
+    fn begin_level(&mut self, id: OperationId, level: i64) -> Vec<ProcessId> {
+        let Some(mut operation) = self.operations.close(id) else { return Vec::new() };
+        let Operation { kind: OperationKind::Shutdown(shutdown), settled, .. } = &mut operation else {
+            return Vec::new();
+        };
+        shutdown.level = Some(level);
+        shutdown.failed.extend(settled.drain(..).filter(|it| it.row.outcome.is_err()));
+        let members = shutdown.levels.get(&level).cloned().unwrap_or_default();
+        let awaited = members.iter().filter(|id| self.process(**id).is_some_and(Process::blocks_shutdown));
+        let row = |id: &ProcessId| Row { process: *id, asked_as: String::new(), goal: Goal::GoneWithGroup };
+        let rows = awaited.map(row).collect();
+        self.operations.begin_step(id, operation, rows);
+        members
+    }
+
+    fn end_shutdown(&mut self, id: OperationId, out: &mut Effects) {
+        let Some(Operation { kind: OperationKind::Shutdown(shutdown), settled, .. }) =
+            self.operations.close(id)
+        else {
+            return;
+        };
+        for failed in shutdown.failed.into_iter().chain(settled) {
+            if let Err(Fault { detail: Some(why), .. }) = failed.row.outcome {
+                out.log(LogLevel::Debug, format!("the shutdown did not stop everything: {why}"));
+            }
+        }
         if let ShutdownState::Stopping(then) = &self.shutdown_state {
             let then = then.clone();
             self.shutdown_state = ShutdownState::Stopped(then.clone());
@@ -177,11 +233,11 @@ impl Supervisor {
         }
         self.publish_news(out);
         let (busy, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|id| self.is_owed_events(*id));
-        let Some(shutdown) = &mut self.operations.shutdown else { return };
-        let waits = !shutdown.is_hurried;
-        shutdown.listeners.wait_for(turn.now.mono, if waits { busy.clone() } else { Vec::new() });
-        let asked = if shutdown.listeners.ids.is_empty() { busy } else { Vec::new() };
-        let asked: Vec<_> = others.into_iter().chain(asked).collect();
+        let asked = self.operations.change_shutdown(|Shutdown { is_hurried, listeners, .. }| {
+            listeners.wait_for(turn.now.mono, if *is_hurried { Vec::new() } else { busy.clone() });
+            if listeners.ids.is_empty() { busy } else { Vec::new() }
+        });
+        let asked: Vec<_> = others.into_iter().chain(asked.unwrap_or_default()).collect();
         self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
     }
 
@@ -193,7 +249,7 @@ impl Supervisor {
         out: &mut Effects,
     ) {
         let rank = self.process(id).map(|process| process.stop_rank);
-        if let Some(Shutdown { is_hurried, level, .. }) = &self.operations.shutdown
+        if let Some((_, _, Shutdown { is_hurried, level, .. })) = self.operations.shutdown()
             && (*is_hurried || level.is_some_and(|level| rank >= Some(level)))
         {
             self.with(id, |process| process.stop_members(turn, out));
@@ -208,26 +264,30 @@ impl Supervisor {
 
     /// Kills what is left once `shutdown_timeout` is over.
     fn bound_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
-        let Some(shutdown) = &mut self.operations.shutdown else { return };
-        if shutdown.kill_at.take_if(|at| turn.now.mono >= *at).is_none() {
+        let is_over = |shutdown: &mut Shutdown| shutdown.kill_at.take_if(|at| turn.now.mono >= *at);
+        if self.operations.change_shutdown(is_over).flatten().is_none() {
             return;
         }
-        shutdown.is_hurried = true;
         out.log(LogLevel::Warn, "shutdown_timeout is over: killing what is left");
-        for id in shutdown.all() {
+        for id in self.hurry() {
             self.with(id, |process| process.kill_now(turn, out));
             self.settle_changed(turn, id, out);
         }
     }
 
     fn report_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
-        let Some(shutdown) = &mut self.operations.shutdown else { return };
-        if turn.now.mono < shutdown.report_at {
-            return;
+        let now = turn.now.mono;
+        let is_due = self.operations.change_shutdown(|shutdown| {
+            let is_due = now >= shutdown.report_at;
+            if is_due {
+                shutdown.report_at = now.after(SHUTDOWN_REPORT_EVERY);
+            }
+            is_due
+        });
+        if is_due == Some(true) {
+            let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
+            out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
         }
-        shutdown.report_at = turn.now.mono.after(SHUTDOWN_REPORT_EVERY);
-        let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
-        out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
     }
 
     /// In the order in which groups were added.
@@ -237,10 +297,17 @@ impl Supervisor {
     }
 }
 
+impl Process {
+    /// Whether a shutdown has to wait for it: also for members of its group that were not asked to stop yet.
+    pub(in crate::supervise) fn blocks_shutdown(&self) -> bool {
+        self.is_pending() || self.remaining.is_some()
+    }
+}
+
 #[cfg(test)]
 impl Supervisor {
     /// Whether the stop order is no longer kept.
     pub(in crate::supervise) fn is_hurried(&self) -> bool {
-        self.operations.shutdown.as_ref().is_some_and(|shutdown| shutdown.is_hurried)
+        self.operations.shutdown().is_some_and(|(_, _, shutdown)| shutdown.is_hurried)
     }
 }

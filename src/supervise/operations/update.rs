@@ -19,7 +19,7 @@ use super::super::history::ProcessHistory;
 use super::super::process::{Process, State, Until, seconds};
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
-use super::{Goal, OperationKind, Operations};
+use super::{Goal, OperationKind, Operations, answer};
 use crate::model::{
     Fault, FaultCode, GroupSpec, LimitsSpec, LogLevel, LoggedEventKind, Name, ProcessId, ProcessSpec,
     ProcessState, Reply, Ticket, UpdateRow, Updated, Wait,
@@ -79,7 +79,7 @@ impl Operations {
     fn updates(&self) -> impl Iterator<Item = &Update> {
         self.open.values().filter_map(|operation| match &operation.kind {
             OperationKind::Update(update) => Some(&**update),
-            OperationKind::Command(_) | OperationKind::RollingRestart(_) => None,
+            OperationKind::Command(_) | OperationKind::RollingRestart(_) | OperationKind::Shutdown(_) => None,
         })
     }
 }
@@ -103,10 +103,10 @@ impl Supervisor {
             self.with(*id, |process| process.leaving = true);
         }
         if leaving.is_empty() {
-            return self.finish_update(turn, ticket, update, out);
+            return self.finish_update(turn, Some(ticket), update, out);
         }
         let rows = self.rows(&leaving, Goal::Gone);
-        self.operations.open(turn, ticket, OperationKind::Update(Box::new(update)), rows);
+        self.operations.open(turn, Some(ticket), OperationKind::Update(Box::new(update)), rows);
         leaving.reverse();
         self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
     }
@@ -161,7 +161,13 @@ impl Supervisor {
     }
 
     /// All leaving processes are gone.
-    pub(super) fn finish_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
+    pub(super) fn finish_update(
+        &mut self,
+        turn: &Turn,
+        ticket: Option<Ticket>,
+        update: Update,
+        out: &mut Effects,
+    ) {
         let Update { spec, fates, removed } = update;
         let row =
             |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.to_string(), outcome };
@@ -191,7 +197,7 @@ impl Supervisor {
         self.sort_by_priority(&mut entered);
         self.introduce(turn, &entered, out);
         out.record(LoggedEventKind::GroupUpdated(spec.name.to_string()));
-        out.reply(ticket, Ok(Reply::Updated(rows)));
+        answer(ticket, Ok(Reply::Updated(rows)), out);
     }
 
     fn take_history_of_replaced(&mut self, fate: &Fate) -> Option<ProcessHistory> {

@@ -187,3 +187,39 @@ fn shutdown_timeout_kills_what_is_left_whatever_its_priority() {
     scenario.end("web", KILLED);
     assert_eq!(scenario.log.last().unwrap(), "!stopped End");
 }
+
+#[test]
+fn a_rank_that_has_to_be_waited_for_again_is_the_next_step() {
+    let web = ProcessSpec { kill_as_group: true, ..spec("web") };
+    let mut scenario = Scenario::of(vec![alone(1, spec("db")), alone(9, web)]).running();
+    scenario.send_error = Some(SendError::Failed("EPERM".to_owned()));
+    scenario.stop("web", Wait::No);
+    scenario.send_error = None;
+    assert_eq!(scenario.state("web"), ProcessState::Unknown);
+    // It is not waited for, until it ends after all and leaves members of its group behind.
+    scenario.signal(Signal::TERM);
+    scenario.log.clear();
+    scenario.members = Members::Some(vec![Pid(4000)]);
+    scenario.exit("web", 0);
+    scenario.exit("db", 0);
+    scenario.log.retain(|line| line.starts_with('!'));
+    scenario.expect_log(&["!kill web SIGTERM members of 102"]);
+    scenario.members = Members::None;
+    scenario.pass(1.0);
+    assert_eq!(scenario.log.last().unwrap(), "!stopped End");
+    assert_eq!((scenario.supervisor.check_operations(), scenario.supervisor.deadline()), (0, None));
+}
+
+#[test]
+fn the_result_of_a_shutdown_names_what_was_given_up() {
+    let mut scenario = three_levels();
+    scenario.signal(Signal::TERM);
+    scenario.exit("web", 0);
+    scenario.exit("app", 0);
+    scenario.pass(30.0);
+    (scenario.verbose, scenario.log) = (true, Vec::new());
+    scenario.exit("db", 0);
+    scenario.log.retain(|line| line.contains("shutdown") || line.starts_with('!'));
+    let left = "DEBG the shutdown did not stop everything: worker (pid 103) does not end after SIGKILL";
+    scenario.expect_log(&[left, "!stopped End"]);
+}
