@@ -52,9 +52,6 @@ pub(super) struct ActionCall {
     signal: SignalRequest,
     /// How long the client waits for completion; `None` if it does not.
     wait: Option<Duration>,
-    /// The results so far.
-    rows: Vec<BulkRow>,
-    fault: Option<Fault>,
 }
 
 impl ActionCall {
@@ -74,7 +71,7 @@ impl ActionCall {
         };
         let target = (name != "*").then(|| Namespec::split(name));
         let wait = wait.map(Duration::from_secs);
-        Ok(Self { action, target, signal, wait, rows: Vec::new(), fault: None })
+        Ok(Self { action, target, signal, wait })
     }
 
     /// How long the client waits.
@@ -82,60 +79,41 @@ impl ActionCall {
         self.wait.unwrap_or_default()
     }
 
-    /// The next command after so many.
-    pub(super) fn command(&self, asked: usize) -> Option<Command> {
+    pub(super) fn command(&self) -> Command {
         let wait = if self.wait.is_some() { Wait::Yes } else { Wait::No };
-        let limits = BatchLimits { size: usize::MAX, timeout: None };
-        Some(match (self.action, self.target.clone(), asked) {
-            (ProcessAction::Start, None, 0) => Command::StartAllProcesses(wait),
-            (ProcessAction::Start, Some(name), 0) => Command::StartProcess(name, wait),
-            (ProcessAction::Stop, None, 0) => Command::StopAllProcesses(wait),
-            (ProcessAction::Stop, Some(name), 0) => Command::StopProcess(name, wait),
-            // All of them at one time. What is down is started, as it is by every restart.
-            (ProcessAction::Restart, Some(name), 0) => Command::RestartRolling(name, limits),
-            (ProcessAction::Restart, None, 0) => Command::StopAllProcesses(Wait::Yes),
-            (ProcessAction::Restart, None, 1) if self.fault.is_none() => {
-                Command::StartAllProcesses(Wait::Yes)
+        match (self.action, self.target.clone()) {
+            (ProcessAction::Start, None) => Command::StartAllProcesses(wait),
+            (ProcessAction::Start, Some(name)) => Command::StartProcess(name, wait),
+            (ProcessAction::Stop, None) => Command::StopAllProcesses(wait),
+            (ProcessAction::Stop, Some(name)) => Command::StopProcess(name, wait),
+            // What is down is started, as it is by every restart.
+            (ProcessAction::Restart, None) => Command::RestartAllProcesses,
+            (ProcessAction::Restart, Some(name)) => {
+                Command::RestartRolling(name, BatchLimits::ALL_AT_ONE_TIME)
             }
-            (ProcessAction::Signal, None, 0) => Command::SignalAllProcesses(self.signal.clone()),
-            (ProcessAction::Signal, Some(name), 0) => Command::SignalProcess(name, self.signal.clone()),
-            (ProcessAction::ClearLogs, None, 0) => Command::ClearAllProcessLogs,
-            (ProcessAction::ClearLogs, Some(name), 0) => Command::ClearProcessLogs(name),
-            _ => return None,
-        })
-    }
-
-    /// Whether it continues without its client: a restart must not end after the stop.
-    pub(super) fn outlives_its_client(&self) -> bool {
-        self.action == ProcessAction::Restart && self.target.is_none()
-    }
-
-    pub(super) fn answered(&mut self, outcome: Result<Reply, Fault>) {
-        match outcome {
-            Ok(Reply::Bulk(rows)) => {
-                // The stops of a restart are no results, except those that have failed.
-                self.rows.retain(|row| row.outcome.is_err());
-                self.rows.extend(rows);
-            }
-            Ok(_) => {
-                let name = self.target.as_ref().map(|name| (name.group.clone(), name.process.clone()));
-                if let Some((group, Some(name))) = name {
-                    self.rows = vec![BulkRow { name, group, outcome: Ok(()) }];
-                }
-            }
-            Err(fault) => self.fault = Some(fault),
+            (ProcessAction::Signal, None) => Command::SignalAllProcesses(self.signal.clone()),
+            (ProcessAction::Signal, Some(name)) => Command::SignalProcess(name, self.signal.clone()),
+            (ProcessAction::ClearLogs, None) => Command::ClearAllProcessLogs,
+            (ProcessAction::ClearLogs, Some(name)) => Command::ClearProcessLogs(name),
         }
     }
 
-    /// The response after the last command. The failure of a single process is that of the request.
-    pub(super) fn response(self) -> Result<ListReply, ApiError> {
-        let is_single = self.target.is_some_and(|name| name.process.is_some());
-        let failed = self.rows.iter().find_map(|row| row.outcome.as_ref().err()).filter(|_| is_single);
-        if let Some(fault) = self.fault.as_ref().or(failed) {
+    /// The response to the result. The failure of a single process is that of the request.
+    pub(super) fn response(self, outcome: Result<Reply, Fault>) -> Result<ListReply, ApiError> {
+        let single = self.target.and_then(|name| Some((name.group, name.process?)));
+        let rows = match (outcome.map_err(ApiError::from)?, &single) {
+            (Reply::Bulk(rows), _) => rows,
+            (_, Some((group, name))) => {
+                vec![BulkRow { name: name.clone(), group: group.clone(), outcome: Ok(()) }]
+            }
+            (_, None) => Vec::new(),
+        };
+        let failed = rows.iter().find_map(|row| row.outcome.as_ref().err());
+        if let Some(fault) = failed.filter(|_| single.is_some()) {
             return Err(ApiError::from(fault.clone()));
         }
         let is_instant = matches!(self.action, ProcessAction::Signal | ProcessAction::ClearLogs);
-        Ok(results(is_instant || self.wait.is_some(), self.rows))
+        Ok(results(is_instant || self.wait.is_some(), rows))
     }
 }
 

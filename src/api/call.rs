@@ -175,7 +175,7 @@ impl ApiCall {
             }
             (ApiPurpose::ShowResources(None), 0) => Some(Command::GetAllProcessInfo),
             (ApiPurpose::ShowResources(Some(name)), 0) => Some(Command::GetProcessDetails(name.clone())),
-            (ApiPurpose::Act(action), asked) => action.command(asked),
+            (ApiPurpose::Act(action), 0) => Some(action.command()),
             (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
             (ApiPurpose::Update(update), asked) => update.command(asked),
             (ApiPurpose::End(command), 0) => Some(command.clone()),
@@ -196,7 +196,6 @@ impl ApiCall {
             (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) => {
                 *is_beyond |= *after > part.newest;
             }
-            (ApiPurpose::Act(action), _) => return action.answered(outcome),
             (ApiPurpose::Update(update), _) => return update.answered(outcome),
             _ => {}
         }
@@ -222,7 +221,6 @@ impl ApiCall {
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
         match &self.purpose {
-            ApiPurpose::Act(action) => action.outlives_its_client(),
             // Half of an update is neither the old nor the new configuration.
             ApiPurpose::Update(_) => true,
             _ => false,
@@ -266,7 +264,7 @@ fn outcome(
 ) -> Result<ApiOutcome, ApiError> {
     use ApiOutcome::List;
     let response = match (purpose, last) {
-        (ApiPurpose::Act(action), _) => return action.response().map(List),
+        (ApiPurpose::Act(action), Some(outcome)) => return action.response(outcome).map(List),
         (ApiPurpose::Update(update), _) => return update.response().map(List),
         (ApiPurpose::ListProcesses(filter), Some(outcome)) => {
             return Ok(List(process::list(ProcessFilter::found(outcome)?, &filter, facts)));

@@ -108,6 +108,8 @@ pub enum Command {
     /// Restart a process or, with a whole-group namespec, its group: some at a time, the next ones when those
     /// before them run. It ends at the first that fails.
     RestartRolling(Namespec, BatchLimits),
+    /// Stop all running processes, then start all processes.
+    RestartAllProcesses,
     /// Send a signal to a process (never to its process group) or to each of a group.
     SignalProcess(Namespec, SignalRequest),
     /// Send a signal to each running process of a group.
@@ -169,6 +171,11 @@ pub struct BatchLimits {
     pub timeout: Option<Duration>,
 }
 
+impl BatchLimits {
+    /// All processes are stopped, then all are started.
+    pub const ALL_AT_ONE_TIME: Self = Self { size: usize::MAX, timeout: None };
+}
+
 impl Command {
     /// Whether the reply may be so long that it is sent in turn: a log, or all processes.
     #[must_use]
@@ -213,7 +220,7 @@ impl Command {
             Self::StopProcess(..) | Self::StopProcessGroup(..) | Self::StopAllProcesses(_) => {
                 (Role::Operate, "stop processes")
             }
-            Self::RestartRolling(..) => (Role::Operate, "restart processes"),
+            Self::RestartRolling(..) | Self::RestartAllProcesses => (Role::Operate, "restart processes"),
             Self::SignalProcess(..) | Self::SignalProcessGroup(..) | Self::SignalAllProcesses(_) => {
                 (Role::Operate, "send signals")
             }

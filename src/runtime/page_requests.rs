@@ -55,7 +55,7 @@ impl Visit {
 
     fn outlives_its_client(&self) -> bool {
         match self {
-            Self::Page(page) => page.outlives_its_client(),
+            Self::Page(_) => false,
             Self::Api(call) => call.outlives_its_client(),
         }
     }

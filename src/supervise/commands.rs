@@ -10,7 +10,7 @@ use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::graph::{ProcessGraph, ProcessNode};
 use crate::model::{
-    Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo, ProcessState,
+    BatchLimits, Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo, ProcessState,
     Reply, SignalRequest, Ticket, Wait,
 };
 
@@ -71,8 +71,13 @@ impl Supervisor {
                 Err(fault) => out.reply(ticket, Err(fault)),
             },
             Command::StopAllProcesses(wait) => self.stop_many(turn, ticket, self.by_priority(), wait, out),
-            Command::RestartRolling(name, limits) => {
-                self.restart_rolling(turn, ticket, (&name, limits), out);
+            Command::RestartRolling(name, limits) => match self.find(&name) {
+                Ok(found) => self.restart_rolling(turn, ticket, (found.members(), limits), out),
+                Err(fault) => out.reply(ticket, Err(fault)),
+            },
+            Command::RestartAllProcesses => {
+                let limits = BatchLimits::ALL_AT_ONE_TIME;
+                self.restart_rolling(turn, ticket, (self.by_priority(), limits), out);
             }
             Command::SignalProcess(name, signal) => match self.find(&name) {
                 Ok(Found::Process(id)) => self.signal_one(turn, ticket, id, &name, signal, out),
@@ -334,7 +339,7 @@ impl Supervisor {
 /// Whether the answer may wait for processes. Signals and texts are handled at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
-        RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses,
+        RestartAllProcesses, RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses,
         StopProcess, StopProcessGroup, UpdateProcessGroup,
     };
     matches!(
@@ -347,6 +352,7 @@ fn may_wait(command: &Command) -> bool {
             | StopAllProcesses(_)
             | UpdateProcessGroup(_)
             | RestartRolling(..)
+            | RestartAllProcesses
             | Scale { .. }
     )
 }
@@ -358,4 +364,13 @@ pub(super) fn bad_name(name: &Namespec) -> Fault {
 pub(super) enum Found {
     Process(ProcessId),
     Group(Vec<ProcessId>),
+}
+
+impl Found {
+    fn members(self) -> Vec<ProcessId> {
+        match self {
+            Self::Process(process) => vec![process],
+            Self::Group(members) => members,
+        }
+    }
 }

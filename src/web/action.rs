@@ -1,7 +1,7 @@
 //! The actions of the links on the status page, with Supervisor's messages.
 
 use crate::http::http_date;
-use crate::model::{BulkRow, Command, Fault, FaultCode, Namespec, Reply, Wait, Wall};
+use crate::model::{BatchLimits, BulkRow, Command, Fault, FaultCode, Namespec, Reply, Wait, Wall};
 
 /// The maximum number of processes that a message names.
 const NAMED_MAX: usize = 5;
@@ -38,6 +38,14 @@ impl Progress {
 
     fn fault(&self) -> Option<&Fault> {
         self.last.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+
+    /// The failure of a command for one process.
+    fn fault_of_one(&self) -> Option<&Fault> {
+        match &self.last {
+            Some(Ok(Reply::Bulk(rows))) => rows.iter().find_map(|row| row.outcome.as_ref().err()),
+            _ => self.fault(),
+        }
     }
 }
 
@@ -98,16 +106,12 @@ impl PageAction {
             return None;
         }
         match (self, progress.asked) {
-            (Self::StopAll | Self::RestartAll, 0) => Some(Command::StopAllProcesses(Wait::Yes)),
-            (Self::RestartAll, 1) if progress.fault().is_none() => {
-                Some(Command::StartAllProcesses(Wait::Yes))
-            }
+            (Self::StopAll, 0) => Some(Command::StopAllProcesses(Wait::Yes)),
+            (Self::RestartAll, 0) => Some(Command::RestartAllProcesses),
             (Self::Start(name), 0) => Some(Command::StartProcess(name.clone(), Wait::Yes)),
-            (Self::Stop(name) | Self::Restart(name), 0) => {
-                Some(Command::StopProcess(name.clone(), Wait::Yes))
-            }
-            (Self::Restart(name), 1) if is_down(progress) => {
-                Some(Command::StartProcess(name.clone(), Wait::Yes))
+            (Self::Stop(name), 0) => Some(Command::StopProcess(name.clone(), Wait::Yes)),
+            (Self::Restart(name), 0) => {
+                Some(Command::RestartRolling(name.clone(), BatchLimits::ALL_AT_ONE_TIME))
             }
             (Self::ClearLog(name), 0) => Some(Command::ClearProcessLogs(name.clone())),
             _ => None,
@@ -121,7 +125,8 @@ impl PageAction {
         if is_unknown || self.names_a_group() {
             return format!("No such process named {name}");
         }
-        match (self, progress.fault()) {
+        let fault = if self.process().is_some() { progress.fault_of_one() } else { progress.fault() };
+        match (self, fault) {
             (Self::Refresh, _) => format!("Page refreshed at {}", ctime(wall)),
             (Self::StopAll, None) => all_done("stopped", progress, wall),
             (Self::RestartAll, None) => all_done("restarted", progress, wall),
@@ -131,16 +136,11 @@ impl PageAction {
             (Self::ClearLog(_), None) => format!("Log for {name} cleared"),
             (Self::Start(_), Some(fault)) => not_started(name, fault),
             // COMPAT: Supervisor reports a restart regardless of its result.
-            (Self::Restart(_), Some(fault)) if progress.asked > 1 => not_started(name, fault),
+            (Self::Restart(_), Some(fault)) if start_failure(fault).is_some() => not_started(name, fault),
             (Self::StopAll | Self::RestartAll | Self::Stop(_) | Self::Restart(_), Some(fault))
             | (Self::ClearLog(_), Some(fault)) => unexpected(fault),
         }
     }
-}
-
-/// Whether the process to restart is not running.
-fn is_down(progress: &Progress) -> bool {
-    progress.fault().is_none_or(|fault| fault.code == FaultCode::NotRunning)
 }
 
 /// COMPAT: Supervisor reports success regardless of the results.
@@ -161,15 +161,19 @@ fn not_started(name: &str, fault: &Fault) -> String {
 }
 
 fn why_not_started(fault: &Fault) -> String {
-    let known = match fault.code {
-        FaultCode::NoFile => "no such file",
-        FaultCode::NotExecutable => "file not executable",
-        FaultCode::AlreadyStarted => "already started",
-        FaultCode::SpawnError => "spawn error",
-        FaultCode::AbnormalTermination => "abnormal termination",
-        _ => return unexpected(fault),
-    };
-    known.to_owned()
+    start_failure(fault).map_or_else(|| unexpected(fault), str::to_owned)
+}
+
+/// Supervisor's words for the failure of a start.
+fn start_failure(fault: &Fault) -> Option<&'static str> {
+    match fault.code {
+        FaultCode::NoFile => Some("no such file"),
+        FaultCode::NotExecutable => Some("file not executable"),
+        FaultCode::AlreadyStarted => Some("already started"),
+        FaultCode::SpawnError => Some("spawn error"),
+        FaultCode::AbnormalTermination => Some("abnormal termination"),
+        _ => None,
+    }
 }
 
 pub(super) fn unexpected(fault: &Fault) -> String {

@@ -149,12 +149,6 @@ impl PageRequest {
         self.progress.take(outcome);
     }
 
-    /// Whether to continue even if the client has disconnected: a restart must not end after the stop.
-    #[must_use]
-    pub fn outlives_its_client(&self) -> bool {
-        matches!(self.purpose, PagePurpose::Act(PageAction::RestartAll | PageAction::Restart(_)))
-    }
-
     /// The process whose use of memory the page shows; `None` for other pages, and if it does not run.
     #[must_use]
     pub fn measured_pid(&self) -> Option<Pid> {

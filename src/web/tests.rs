@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
-    BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec, Pid,
+    BatchLimits, BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec, Pid,
     ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, TransitionReason, Wait,
 };
 
@@ -283,7 +283,10 @@ fn actions_become_commands_and_results_become_messages() {
     let (start, stop) = ([Command::StartProcess(web(), Wait::Yes)], [Command::StopProcess(web(), Wait::Yes)]);
     let clear = [Command::ClearProcessLogs(web())];
     let done = || Ok(Reply::Done);
-    let restart = [stop.clone(), start.clone()].concat();
+    let restart = [Command::RestartRolling(web(), BatchLimits::ALL_AT_ONE_TIME)];
+    let row = |outcome| BulkRow { name: "web".to_owned(), group: "web".to_owned(), outcome };
+    let restarted = |outcome| Ok(Reply::Bulk(vec![row(outcome)]));
+    let failed = |code| restarted(Err(Fault::about(code, "web")));
     for (action, outcomes, commands, listed) in [
         ("start", vec![done()], &start as &[_], "Process web started"),
         ("start", vec![fault(BadName)], &start, "No such process named web"),
@@ -301,11 +304,10 @@ fn actions_become_commands_and_results_become_messages() {
         ("stop", vec![done()], &stop, "Process web stopped"),
         ("stop", vec![fault(NotRunning)], &stop, "unexpected rpc fault [70] NOT_RUNNING: web"),
         ("stop", vec![fault(BadName)], &stop, "No such process named web"),
-        ("restart", vec![done(), done()], &restart, "Process web restarted"),
-        ("restart", vec![fault(NotRunning), done()], &restart, "Process web restarted"),
-        ("restart", vec![done(), fault(SpawnError)], &restart, "ERROR: Process web: spawn error"),
-        ("restart", vec![fault(BadName)], &restart[..1], "No such process named web"),
-        ("restart", vec![fault(Failed)], &restart[..1], "unexpected rpc fault [30] FAILED: web"),
+        ("restart", vec![restarted(Ok(()))], &restart, "Process web restarted"),
+        ("restart", vec![failed(SpawnError)], &restart, "ERROR: Process web: spawn error"),
+        ("restart", vec![fault(BadName)], &restart, "No such process named web"),
+        ("restart", vec![failed(Failed)], &restart, "unexpected rpc fault [30] FAILED: web"),
         ("clearlog", vec![done()], &clear, "Log for web cleared"),
         ("clearlog", vec![fault(Failed)], &clear, "unexpected rpc fault [30] FAILED: web"),
     ] {
@@ -336,15 +338,15 @@ fn restartall_reports_processes_that_did_not_restart() {
             vec![not(FaultCode::Failed)],
             format!("Not all stopped at {at}: g:b: unexpected rpc fault [30] FAILED: g:b"),
         ),
-        ("restartall", vec![fine(), fine()], format!("All restarted at {at}")),
+        ("restartall", vec![fine()], format!("All restarted at {at}")),
         (
             "restartall",
-            vec![fine(), not(FaultCode::NoFile)],
+            vec![not(FaultCode::NoFile)],
             format!("Not all restarted at {at}: g:b: no such file"),
         ),
         (
             "restartall",
-            vec![fine(), Ok(Reply::Bulk(many))],
+            vec![Ok(Reply::Bulk(many))],
             format!("Not all restarted at {at}: {spawn_errors}, and 2 more"),
         ),
         (
@@ -355,20 +357,12 @@ fn restartall_reports_processes_that_did_not_restart() {
     ] {
         let (commands, page) = run(&format!("GET /?action={action}&processname=web"), &outcomes);
         assert_eq!(message(&page), listed);
-        let all = [Command::StopAllProcesses(Wait::Yes), Command::StartAllProcesses(Wait::Yes)];
-        assert_eq!(commands, all[..outcomes.len()]);
-    }
-}
-
-#[test]
-fn only_restarts_outlive_their_client() {
-    for (query, outlives) in [
-        ("action=restartall", true),
-        ("action=restart&processname=web", true),
-        ("action=stop&processname=web", false),
-        ("message=x", false),
-    ] {
-        assert_eq!(later(&format!("GET /?{query}")).outlives_its_client(), outlives, "{query}");
+        let all = match action {
+            "stopall" => vec![Command::StopAllProcesses(Wait::Yes)],
+            "restartall" => vec![Command::RestartAllProcesses],
+            _ => Vec::new(),
+        };
+        assert_eq!(commands, all);
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Effects, Supervisor, Turn};
 use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
-use rows::SettledRow;
+use rows::{SettledRow, in_order};
 pub(super) use rows::{Form, Goal, Row, RowOutcome};
 use shutdown::Shutdown;
 use update::Update;

@@ -1,5 +1,5 @@
 //! A rolling restart: a batch of processes at a time, the next batch when the previous one is RUNNING. With `ready`
-//! that means that its processes are ready.
+//! that means that its processes are ready. Any other restart is one whose only batch has all processes.
 //!
 //! It ends at the first failure, so a change that keeps programs from starting takes down at most one batch.
 //! It starts the processes that it has stopped again, even if it is cancelled or times out.
@@ -8,13 +8,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::commands::Found;
 use super::super::desired::RunTarget;
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
-use super::{Goal, Operation, OperationId, OperationKind, Row, SettledRow, answer};
+use super::{Goal, Operation, OperationId, OperationKind, Row, SettledRow, answer, in_order};
 use crate::model::{
-    BatchLimits, BulkRow, Fault, FaultCode, Mono, Namespec, ProcessId, ProcessState, Reply, Ticket, Wait,
+    BatchLimits, BulkRow, Fault, FaultCode, Mono, ProcessId, ProcessState, Reply, Ticket, Wait,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +43,7 @@ impl RollingRestart {
     /// Records the outcomes of a step. A successful stop is not a result yet.
     fn collect(&mut self, settled: Vec<SettledRow>) {
         let is_start = self.step == BatchStep::Start;
-        for settled in settled.into_iter().filter(|it| is_start || it.row.outcome.is_err()) {
+        for settled in in_order(settled).into_iter().filter(|it| is_start || it.row.outcome.is_err()) {
             self.batch.retain(|id| *id != settled.process);
             self.results.push(settled.row);
         }
@@ -60,14 +59,9 @@ impl Supervisor {
         &mut self,
         turn: &Turn,
         ticket: Ticket,
-        (name, limits): (&Namespec, BatchLimits),
+        (members, limits): (Vec<ProcessId>, BatchLimits),
         out: &mut Effects,
     ) {
-        let members = match self.find(name) {
-            Ok(Found::Process(process)) => vec![process],
-            Ok(Found::Group(members)) => members,
-            Err(fault) => return out.reply(ticket, Err(fault)),
-        };
         let rolling = RollingRestart {
             pending: members.into(),
             batch_size: limits.size.max(1),

@@ -65,6 +65,11 @@ impl SettledRow {
     }
 }
 
+pub(super) fn in_order(mut settled: Vec<SettledRow>) -> Vec<SettledRow> {
+    settled.sort_unstable_by_key(|it| (it.interval, it.place));
+    settled
+}
+
 /// Whether a command is answered with one outcome or with a list of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::supervise) enum Form {
@@ -73,9 +78,8 @@ pub(in crate::supervise) enum Form {
 }
 
 impl Form {
-    pub(super) fn answer(self, mut settled: Vec<SettledRow>) -> Result<Reply, Fault> {
-        settled.sort_unstable_by_key(|it| (it.interval, it.place));
-        let mut rows = settled.into_iter().map(|it| it.row);
+    pub(super) fn answer(self, settled: Vec<SettledRow>) -> Result<Reply, Fault> {
+        let mut rows = in_order(settled).into_iter().map(|it| it.row);
         match self {
             Self::One => rows.next().map_or(Ok(()), |row| row.outcome).map(|()| Reply::Done),
             Self::Many => Ok(Reply::Bulk(rows.collect())),

@@ -159,6 +159,35 @@ fn a_rolling_restart_that_is_cancelled_leaves_nothing_down() {
 }
 
 #[test]
+fn a_restart_of_everything_stops_all_before_it_starts_any() {
+    let off = ProcessSpec { autostart: false, ..spec("off") };
+    let groups = vec![alone(1, spec("db")), alone(5, off), alone(9, spec("web"))];
+    let mut scenario = Scenario::of(groups.clone()).running();
+    scenario.ask(Command::RestartAllProcesses);
+    scenario.exit("web", 0);
+    scenario.expect_effects(&["!kill web SIGTERM", "!kill db SIGTERM"]);
+    scenario.exit("db", 0);
+    scenario.pass(1.0);
+    scenario.expect_effects(&["!spawn db", "!spawn off", "!spawn web", "!reply 1 db:ok,off:ok,web:ok"]);
+
+    // One that is stopping already is started again, one that does not stop is not.
+    let mut scenario = Scenario::of(groups).running();
+    scenario.stop("web", Wait::No);
+    scenario.ask(Command::RestartAllProcesses);
+    scenario.exit("web", 0);
+    scenario.pass(30.0);
+    scenario.expect_effects(&[
+        "!kill web SIGTERM",
+        "!reply 1 done",
+        "!kill db SIGTERM",
+        "!kill db SIGKILL",
+        "!spawn off",
+        "!spawn web",
+        "!reply 2 db:FAILED: db (pid 101) does not end after SIGKILL,off:ok,web:ok",
+    ]);
+}
+
+#[test]
 fn a_rolling_restart_has_a_deadline() {
     let limits = BatchLimits { size: 1, timeout: Some(Duration::from_secs(5)) };
     let mut scenario = rolling(|it| it.start_secs = 8, limits);
