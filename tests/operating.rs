@@ -695,6 +695,48 @@ fn a_rolling_restart_ends_with_its_client() {
 }
 
 #[test]
+fn a_rolling_restart_ends_when_its_time_is_up() {
+    // Ends when it is asked to, and the file is there. Never ready with another file.
+    let command = "/bin/sh -c 'trap \"until test -e %(here)s/go; do sleep 0.02; done; exit\" TERM; \
+                   test -e %(here)s/never || echo up; while :; do sleep 0.02; done'";
+    let mut sandbox = Sandbox::with_programs(&format!(
+        "[program:web]\ncommand={command}\nnumprocs=2\nprocess_name=%(program_name)s_%(process_num)d\n\
+         startsecs=0\nready=log:up\nstopwaitsecs=3600\n[program:cat]\ncommand=/bin/cat\n"
+    ))
+    .start();
+    for name in ["web:web_0", "web:web_1", "cat"] {
+        sandbox.wait_state(name, "RUNNING");
+    }
+    let pids = |sandbox: &Sandbox| ["web:web_0", "web:web_1", "cat"].map(|name| sandbox.pid(name));
+    let row = |name: &str| format!("{name}: ERROR (the restart of {name} is not complete: its time is up)\n");
+    let both = [row("web:web_0"), row("web:web_1")].concat();
+    let words = ["restart", "--rolling", "--timeout", "1", "web:*", "cat"];
+
+    let before = pids(&sandbox);
+    assert_eq!(run(&sandbox, &words), (both.clone(), String::new(), Some(124)));
+    assert_eq!(sandbox.state("web:web_0").as_deref(), Some("STOPPING"));
+    sandbox.write("go", "");
+    sandbox.wait_state("web:web_0", "RUNNING");
+    let after = pids(&sandbox);
+    assert!(after[0] != before[0] && after[1..] == before[1..], "{before:?} {after:?}");
+
+    sandbox.write("never", "");
+    let (out, _, code) = run(&sandbox, &words);
+    assert_eq!((out, code), (both, Some(124)));
+    let last = pids(&sandbox);
+    assert!(last[0].is_some() && last[0] != after[0] && last[1..] == after[1..], "{after:?} {last:?}");
+    assert_eq!(sandbox.state("web:web_0").as_deref(), Some("STARTING"));
+
+    fs::remove_file(sandbox.path("never")).unwrap();
+    let done = "web:web_0: restarted\nweb:web_1: restarted\n";
+    let words = ["restart", "--rolling", "--timeout=3600", "web:*"];
+    assert_eq!(run(&sandbox, &words), (done.to_owned(), String::new(), Some(0)));
+    for words in [["--rolling", "--timeout", "soon", "cat"], ["--timeout", "5", "--json", "cat"]] {
+        assert_eq!(run(&sandbox, &[&["restart"], &words[..]].concat()).2, Some(2), "{words:?}");
+    }
+}
+
+#[test]
 fn a_rolling_restart_is_reported_in_json() {
     let mut sandbox = Sandbox::with_programs(
         "[program:web]\ncommand=/bin/sh -c 'test ! -e %(here)s/fail || exit 3; exec cat'\nstartretries=0\n\

@@ -114,6 +114,7 @@ impl ClientAction {
         match self.name {
             "restart" => {
                 "restart --rolling <gname>:*\tRestart the next one when the one before is ready\n\
+                 restart --rolling --timeout 60 <gname>:*\tEnd after that many seconds\n\
                  restart --rolling --json <gname>:*\tPrint a JSON array with an object for each process\n"
             }
             "status" => "status --json [...]\tPrint a JSON array with an object for each process\n",

@@ -406,6 +406,7 @@ fn options_of(action: &str) -> Vec<Arg> {
         "restart" => vec![
             flag("rolling", "Restart the next process when the one before is ready"),
             valued("max-unavailable", "N", "How many processes --rolling restarts at a time [default: 1]"),
+            valued("timeout", "SECONDS", "When --rolling is to end, with exit code 124 [default: never]"),
             flag("json", "With --rolling: print a JSON array with an object for each process"),
         ],
         "top" => vec![valued("sort", "KEY", SORT_HELP)],
@@ -641,6 +642,7 @@ Exit codes of the client's actions (with several problems the last one counts):
   diff: 1 update would change something, 2 any error
   exec: that of the command; 125 any error of sv, 126 it can't be executed, 127 it is not found
   is-running: 1 it is not RUNNING, 2 any error
+  restart: 124 the timeout of --rolling has passed
   wait: 1 it can no longer come true, 2 any error, 124 the timeout has passed";
 
 const AFTER_LONG: &str = "\

@@ -81,15 +81,13 @@ const OPTIONS: ActionOptions = ActionOptions { action: "wait", flags: &[], value
 pub(super) fn wait_for(session: &mut Session, arg: &str) -> Outcome {
     let Some(words) = OPTIONS.parse(session, arg) else { return Ok(()) };
     let condition = AwaitedCondition::named(words.value("--for").unwrap_or("running"));
-    let timeout = words.value("--timeout").map(|text| text.parse().map(Duration::try_from_secs_f64));
-    match (condition, timeout) {
+    match (condition, words.seconds("--timeout")) {
         (None, _) => {
             refuse(session, "wait", &format!("Error: --for is one of {}", CONDITION_WORDS.join(", ")));
         }
-        (_, Some(Err(_) | Ok(Err(_)))) => refuse(session, "wait", "Error: --timeout is a number of seconds"),
+        (_, Err(why)) => refuse(session, "wait", &why),
         _ if words.names.is_empty() => refuse(session, "wait", "Error: wait requires a process name"),
-        (Some(condition), timeout) => {
-            let timeout = timeout.and_then(Result::ok).and_then(Result::ok);
+        (Some(condition), Ok(timeout)) => {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             session.set_deadline(deadline);
             let ended = until(session, &words, condition, deadline);

@@ -144,6 +144,8 @@ mod tests {
             ("wait --for ", CompletionKind::Value(&CONDITION_WORDS)),
             ("wait --for done ", CompletionKind::Process),
             ("wait --timeout ", CompletionKind::Nothing),
+            ("restart --rolling --timeout ", CompletionKind::Nothing),
+            ("restart --rolling --timeout 60 ", CompletionKind::Process),
             ("version ", CompletionKind::Nothing),
             ("nope ", CompletionKind::Nothing),
         ] {

@@ -18,5 +18,5 @@ pub(super) const NOT_RUNNING: u8 = 7;
 pub(super) const STATUS_NOT_RUNNING: u8 = 3;
 /// `status`: the state can't be determined.
 pub(super) const STATUS_UNKNOWN: u8 = 4;
-/// `wait`: the time is over, as with timeout(1).
+/// `wait`, `restart --rolling`: the time is over, as with timeout(1).
 pub(super) const TIMED_OUT: u8 = 124;

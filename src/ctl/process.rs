@@ -3,6 +3,9 @@
 //! They share one structure: `all`, `GROUP:*` or names as arguments, one line for each process, and an exit
 //! code by its result. A [`Verb`] contains the methods and messages.
 
+use std::iter;
+use std::time::Instant;
+
 use serde_json::{Value as Json, json};
 
 use super::answers::{self, AnsweredRow};
@@ -12,7 +15,7 @@ use super::failure::{CallError, Failure, Outcome, fault, is_forbidden, plain_fau
 use super::json;
 use super::session::Session;
 use super::words::{ActionOptions, ActionWords, refuse};
-use crate::model::Namespec;
+use crate::model::{BatchLimits, Namespec};
 use crate::xmlrpc::Value;
 
 /// The differences between these actions.
@@ -112,7 +115,7 @@ pub(super) fn stop(session: &mut Session, arg: &str) -> Outcome {
 const RESTART_OPTIONS: ActionOptions = ActionOptions {
     action: "restart",
     flags: &[("--rolling", ""), ("--json", "")],
-    valued: &["--max-unavailable"],
+    valued: &["--max-unavailable", "--timeout"],
 };
 
 /// `restart NAME...`: stops all, then starts all. As `sv` an unknown name is reported once.
@@ -137,7 +140,24 @@ pub(super) fn restart(session: &mut Session, arg: &str) -> Outcome {
     Ok(())
 }
 
-/// `restart --rolling [--max-unavailable N] [--json] NAME...`: ends at the first failure.
+/// What `restart --rolling` keeps to.
+struct RollingLimits {
+    at_a_time: i64,
+    /// Of all that it restarts.
+    deadline: Option<Instant>,
+}
+
+impl RollingLimits {
+    fn params(&self, name: &str) -> Vec<Value> {
+        let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left_ms = left.map(|left| i32::try_from(left.as_millis()).unwrap_or(i32::MAX));
+        let numbers = [Some(self.at_a_time), left_ms.map(i64::from)].into_iter().flatten().map(Value::Int);
+        iter::once(name.into()).chain(numbers).collect()
+    }
+}
+
+/// `restart --rolling [--max-unavailable N] [--timeout SECONDS] [--json] NAME...`: ends at the first failure, and with
+/// exit code 124 when the time is over.
 ///
 /// With `--json` it prints an array with one object per process: `full_name`, `group`, `name`, and `error`, null or why it
 /// has failed. For a name that means nothing `group` and `name` are null.
@@ -147,8 +167,16 @@ fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
         refuse(session, "restart", "Error: --max-unavailable is a number of processes, at least 1");
         return Ok(());
     };
+    let timeout = match words.seconds("--timeout") {
+        Ok(timeout) => timeout,
+        Err(why) => {
+            refuse(session, "restart", &why);
+            return Ok(());
+        }
+    };
     if !words.has("--rolling") {
-        let option = if words.has("--json") { "--json" } else { "--max-unavailable" };
+        let given = ["--max-unavailable", "--timeout"].into_iter().find(|it| words.value(it).is_some());
+        let option = given.unwrap_or("--json");
         refuse(session, "restart", &format!("Error: {option} requires --rolling"));
         return Ok(());
     }
@@ -156,7 +184,9 @@ fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
         return Ok(());
     }
     let mut objects = words.has("--json").then(Vec::new);
-    let outcome = restart_in_turn(session, &words.names, at_a_time, &mut objects);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let limits = RollingLimits { at_a_time, deadline };
+    let outcome = restart_in_turn(session, &words.names, &limits, &mut objects);
     // Also those that were restarted before the connection was lost.
     if let Some(objects) = objects {
         session.print(&json::array(objects.into_iter()));
@@ -169,17 +199,20 @@ fn restart_rolling(session: &mut Session, words: &ActionWords<'_>) -> Outcome {
 fn restart_in_turn(
     session: &mut Session,
     names: &[&str],
-    at_a_time: i64,
+    limits: &RollingLimits,
     objects: &mut Option<Vec<Json>>,
 ) -> Outcome {
     for name in groups_for_all(session, names)? {
-        let params = [name.as_str().into(), Value::Int(at_a_time)];
-        let is_done = match (session.call("sv.restartRolling", &params), &mut *objects) {
+        let answer = session.call("sv.restartRolling", &limits.params(&name));
+        let is_done = match (answer, &mut *objects) {
             (Ok(rows), objects) => {
                 let rows = answers::bulk(&rows)?;
                 match objects {
                     None => ROLLING.print_rows(session, &rows)?,
                     Some(objects) => objects.extend(ROLLING.objects(session, &rows)),
+                }
+                if rows.iter().any(|row| row.description.ends_with(BatchLimits::TIMED_OUT)) {
+                    session.fail(exit::TIMED_OUT);
                 }
                 rows.iter().all(|row| row.status == fault::DONE)
             }

@@ -1,5 +1,7 @@
 //! The arguments of actions that only `sv` has: options and names in any order.
 
+use std::time::Duration;
+
 use super::exit;
 use super::session::Session;
 
@@ -30,6 +32,13 @@ impl<'w> ActionWords<'w> {
     /// The value of an option; the last one counts.
     pub(super) fn value(&self, option: &str) -> Option<&'w str> {
         self.values.iter().rev().find(|(name, _)| *name == option).map(|(_, value)| *value)
+    }
+
+    /// The value of an option that is a number of seconds, or what to report about it.
+    pub(super) fn seconds(&self, option: &str) -> Result<Option<Duration>, String> {
+        let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
+        let Some(text) = self.value(option) else { return Ok(None) };
+        seconds(text).map(Some).ok_or_else(|| format!("Error: {option} is a number of seconds"))
     }
 }
 

@@ -174,6 +174,9 @@ pub struct BatchLimits {
 impl BatchLimits {
     /// All processes are stopped, then all are started.
     pub const ALL_AT_ONE_TIME: Self = Self { size: usize::MAX, timeout: None };
+
+    /// The end of the text of a fault: the timeout has passed before the restart of a process was complete.
+    pub const TIMED_OUT: &str = "its time is up";
 }
 
 impl Command {

@@ -72,6 +72,10 @@ impl<'a> Arguments<'a> {
         number.ok_or_else(|| self.mistyped(place))
     }
 
+    pub(super) fn optional_number(&self, place: usize) -> Result<Option<i64>, Fault> {
+        self.given.get(place).map(|_| self.number(place)).transpose()
+    }
+
     pub(super) fn range(&self, place: usize) -> Result<LogRange, Fault> {
         Ok(LogRange::Range { offset: self.number(place)?, length: self.number(place + 1)? })
     }

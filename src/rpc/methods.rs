@@ -1,5 +1,7 @@
 //! The table of methods.
 
+use std::time::Duration;
+
 use super::method::{DONE, GROUP, Introspection, Meaning, Method, PROCESS, PROCESS_OR_GROUP, ROWS, SIGNAL};
 use super::signature::{Kind, Param};
 use crate::model::{BatchLimits, Channel, Command, LogOf, SUPERVISOR_VERSION};
@@ -25,6 +27,12 @@ const MAX_UNAVAILABLE: Param = Param {
     name: "max_unavailable",
     doc: "How many processes are restarted at a time, at least one",
     optional: false,
+};
+const TIMEOUT: Param = Param {
+    name: "timeout_ms",
+    doc: "After how many milliseconds it ends; never unless given",
+    optional: true,
+    ..MAX_UNAVAILABLE
 };
 const CHARS: Param =
     Param { kind: Kind::String, name: "chars", doc: "What to write; no line end is added", optional: false };
@@ -322,13 +330,15 @@ pub(super) const SV: &[Method] = &[
     Method {
         names: &["restartRolling"],
         doc: "Stops and starts a process or all of a group, some processes at a time: the next ones when those before \
-          them run, and are ready. Ends at the first failure; a process that was stopped is started again then. Answers \
-          when all of it is done.",
-        params: &[PROCESS_OR_GROUP, MAX_UNAVAILABLE],
+          them run, and are ready. Ends at the first failure, or when the time is up; a process that was stopped is \
+          started again then. Answers when all of it is done.",
+        params: &[PROCESS_OR_GROUP, MAX_UNAVAILABLE, TIMEOUT],
         returns: ROWS,
         means: Meaning::Command(|given| {
             let size = usize::try_from(given.number(1)?).unwrap_or(1);
-            Ok(Command::RestartRolling(given.namespec(0)?, BatchLimits { size, timeout: None }))
+            let timeout_ms = given.optional_number(2)?.map(|ms| u64::try_from(ms).unwrap_or(0));
+            let limits = BatchLimits { size, timeout: timeout_ms.map(Duration::from_millis) };
+            Ok(Command::RestartRolling(given.namespec(0)?, limits))
         }),
     },
     Method {

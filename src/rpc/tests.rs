@@ -1,6 +1,7 @@
 //! Tests of every method of the table, with valid and invalid parameters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::signature::Kind;
 use super::*;
@@ -148,9 +149,13 @@ fn every_method_means_its_command() {
     }
     let asked = ask_supervisor("sv.updateProcessGroup", &["g".into()]);
     assert_eq!(asked, Ok(Asked::Command(Command::UpdateProcessGroup("g".to_owned()))));
-    for (number, size) in [(2, 2), (-1, 1)] {
-        let asked = ask_supervisor("sv.restartRolling", &[name(), Value::Int(number)]);
-        let limits = BatchLimits { size, timeout: None };
+    for (numbers, size, timeout_ms) in
+        [(&[2][..], 2, None), (&[-1], 1, None), (&[1, 1500], 1, Some(1500)), (&[1, -1], 1, Some(0))]
+    {
+        let numbers = numbers.iter().map(|number| Value::Int(*number));
+        let params: Vec<_> = std::iter::once(name()).chain(numbers).collect();
+        let asked = ask_supervisor("sv.restartRolling", &params);
+        let limits = BatchLimits { size, timeout: timeout_ms.map(Duration::from_millis) };
         assert_eq!(asked, Ok(Asked::Command(Command::RestartRolling(spec(), limits))));
     }
     let asked = ask_supervisor("sv.getAllProcessInfo", &[]);
@@ -198,7 +203,7 @@ fn every_method_counts_its_parameters() {
         ("supervisor.restart", 0, 0),
         ("sv.getAllProcessInfo", 0, 0),
         ("sv.getVersion", 0, 0),
-        ("sv.restartRolling", 2, 2),
+        ("sv.restartRolling", 2, 3),
         ("sv.updateProcessGroup", 1, 1),
         ("system.listMethods", 0, 0),
         ("system.methodHelp", 1, 1),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::Process;
 use super::{Effects, Supervisor, Turn};
-use crate::model::{Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
+use crate::model::{BatchLimits, Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
 use rows::{SettledRow, in_order};
@@ -245,7 +245,9 @@ impl Supervisor {
         let due = self.operations.deadlines.iter().take_while(|(at, _)| *at <= turn.now.mono);
         for id in due.map(|(_, id)| *id).collect::<Vec<_>>() {
             match self.operations.open.get(&id).map(|operation| &operation.kind) {
-                Some(OperationKind::RollingRestart(_)) => self.end_rolling(turn, id, "its time is up", out),
+                Some(OperationKind::RollingRestart(_)) => {
+                    self.end_rolling(turn, id, BatchLimits::TIMED_OUT, out);
+                }
                 Some(OperationKind::Shutdown(_)) => self.shutdown_time_passed(turn, out),
                 Some(OperationKind::Command(_) | OperationKind::Update(_)) | None => {}
             }

@@ -96,6 +96,10 @@ impl Supervisor {
                 BatchStep::Start if rolling.pending.is_empty() || rolling.has_failed() => {
                     return self.answer_rolling(operation, "that of another has failed", out);
                 }
+                // No batch is stopped only to be started again.
+                BatchStep::Start if rolling.give_up_at.is_some_and(|at| turn.now.mono >= at) => {
+                    return self.answer_rolling(operation, BatchLimits::TIMED_OUT, out);
+                }
                 BatchStep::Start => {
                     let size = rolling.batch_size.min(rolling.pending.len());
                     rolling.batch = rolling.pending.drain(..size).collect();

@@ -198,6 +198,13 @@ fn a_rolling_restart_has_a_deadline() {
     let row = |name| format!("{name}:FAILED: the restart of app:{name} is not complete: its time is up");
     scenario.expect_effects(&[&format!("!reply 1 {},{},{}", row("0"), row("1"), row("2"))]);
     assert_eq!(scenario.state("0"), ProcessState::Starting);
+    // Without time nothing is stopped.
+    scenario.ask(Command::RestartRolling(
+        Namespec::split("app:1"),
+        BatchLimits { size: 1, timeout: Some(Duration::ZERO) },
+    ));
+    scenario.expect_effects(&[&format!("!reply 2 {}", row("1"))]);
+    assert_eq!((scenario.state("1"), scenario.supervisor.check_operations()), (ProcessState::Running, 0));
 }
 
 #[test]
