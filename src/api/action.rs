@@ -1,6 +1,5 @@
 //! What a client can have done: to processes, to groups, and to the supervisor itself.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,8 +10,8 @@ use super::list::{ListReply, NoHead, encoded};
 use super::query::Query;
 use crate::http::{Request, Response};
 use crate::model::{
-    BatchLimits, BulkRow, Command, Fault, FaultCode, Namespec, Reply, Signal, SignalRequest, SupervisorState,
-    UpdateRow, Updated, Wait,
+    BatchLimits, BulkRow, Command, Fault, Namespec, Reply, Signal, SignalRequest, SupervisorState, UpdateRow,
+    Wait,
 };
 
 /// The longest that a client can wait for the completion of an action, in seconds.
@@ -189,121 +188,9 @@ pub(super) fn ending(state: SupervisorState) -> Response {
     json(202, &StateView { state: state.name() })
 }
 
-/// An update: the configuration is read, and then applied group by group, as `sv update` does.
-#[derive(Debug, Default)]
-pub(super) struct UpdateCall {
-    /// `None` is every group that has changed.
-    group: Option<String>,
-    /// What is to be done with groups, the next first.
-    steps: VecDeque<(UpdateStep, String)>,
-    /// What is being done.
-    current: Option<(UpdateStep, String)>,
-    results: Vec<UpdateResult>,
-    fault: Option<Fault>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UpdateStep {
-    Stop,
-    Remove,
-    Update,
-    Add,
-}
-
-#[derive(Debug)]
-struct UpdateResult {
-    group: String,
-    /// `None` is the whole group.
-    name: Option<String>,
-    outcome: Result<Updated, Fault>,
-}
-
-impl UpdateResult {
-    fn of(UpdateRow { name, group, outcome }: UpdateRow) -> Self {
-        Self { group, name: Some(name), outcome }
-    }
-}
-
-/// The processes of a group that was updated.
+/// The results of an update, for each process and for groups that were added or removed as a whole.
 pub(super) fn updated(rows: Vec<UpdateRow>) -> ListReply {
-    update_results(rows.into_iter().map(UpdateResult::of).collect())
-}
-
-fn update_results(results: Vec<UpdateResult>) -> ListReply {
-    ListReply::new(&NoHead {}).list("results", results, |result| encoded(&UpdateView::of(result)))
-}
-
-impl UpdateCall {
-    pub(super) fn of(query: &Query) -> Self {
-        Self { group: query.text("group").map(str::to_owned), ..Self::default() }
-    }
-
-    pub(super) fn command(&self, asked: usize) -> Option<Command> {
-        if asked == 0 {
-            return Some(Command::ReloadConfig);
-        }
-        let (step, group) = self.steps.front()?;
-        let group = group.clone();
-        Some(match step {
-            UpdateStep::Stop => Command::StopProcessGroup(group, Wait::Yes),
-            UpdateStep::Remove => Command::RemoveProcessGroup(group),
-            UpdateStep::Update => Command::UpdateProcessGroup(group),
-            UpdateStep::Add => Command::AddProcessGroup(group),
-        })
-    }
-
-    /// The command was sent.
-    pub(super) fn begin_step(&mut self) {
-        self.current = self.steps.pop_front();
-    }
-
-    pub(super) fn answered(&mut self, outcome: Result<Reply, Fault>) {
-        let Some((step, group)) = self.current.take() else { return self.plan(outcome) };
-        match (step, outcome) {
-            (UpdateStep::Update, Ok(Reply::Updated(rows))) => {
-                self.results.extend(rows.into_iter().map(UpdateResult::of));
-            }
-            (UpdateStep::Stop, Ok(_)) => self.steps.push_front((UpdateStep::Remove, group)),
-            (UpdateStep::Remove, Ok(_)) => self.add_result(group, Ok(Updated::Removed)),
-            (UpdateStep::Add | UpdateStep::Update, Ok(_)) => self.add_result(group, Ok(Updated::Added)),
-            (_, Err(fault)) => self.add_result(group, Err(fault)),
-        }
-    }
-
-    fn add_result(&mut self, group: String, outcome: Result<Updated, Fault>) {
-        self.results.push(UpdateResult { group, name: None, outcome });
-    }
-
-    /// The configuration was read. A group that has not changed is updated only if it is named, to report that.
-    fn plan(&mut self, outcome: Result<Reply, Fault>) {
-        let (added, changed, removed) = match outcome {
-            Ok(Reply::Changes { added, changed, removed }) => (added, changed, removed),
-            Ok(_) => return self.fault = Some(Fault::bare(FaultCode::Failed)),
-            Err(fault) => return self.fault = Some(fault),
-        };
-        for (step, groups) in
-            [(UpdateStep::Stop, removed), (UpdateStep::Update, changed), (UpdateStep::Add, added)]
-        {
-            let wanted = |group: &String| self.group.as_ref().is_none_or(|it| it == group);
-            self.steps.extend(groups.into_iter().filter(wanted).map(|group| (step, group)));
-        }
-        if let Some(group) = self.group.as_ref().filter(|_| self.steps.is_empty()) {
-            self.steps.push_back((UpdateStep::Update, group.clone()));
-        }
-    }
-
-    /// The response after the last command. That a named group can't be updated is the failure of the request.
-    pub(super) fn response(self) -> Result<ListReply, ApiError> {
-        if let Some(fault) = self.fault {
-            return Err(ApiError::from(fault));
-        }
-        if let ([UpdateResult { name: None, outcome: Err(fault), .. }], Some(_)) =
-            (self.results.as_slice(), &self.group)
-        {
-            return Err(ApiError::from(fault.clone()));
-        }
-        Ok(update_results(self.results))
-    }
+    ListReply::new(&NoHead {}).list("results", rows, |row| encoded(&UpdateView::of(row)))
 }
 
 #[derive(Serialize)]
@@ -316,8 +203,7 @@ struct UpdateView<'a> {
 }
 
 impl<'a> UpdateView<'a> {
-    fn of(result: &'a UpdateResult) -> Self {
-        let UpdateResult { group, name, outcome } = result;
+    fn of(UpdateRow { group, name, outcome }: &'a UpdateRow) -> Self {
         let full_name = match name {
             Some(name) => Namespec::join(group, name),
             None => format!("{group}:*"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::action::{self, ActionCall, UpdateCall};
+use super::action::{self, ActionCall};
 use super::error::ApiError;
 use super::facts::ServerFacts;
 use super::json;
@@ -60,7 +60,7 @@ enum ApiPurpose {
     ShowResources(Option<Namespec>),
     Act(ActionCall),
     Reread,
-    Update(UpdateCall),
+    Update(Option<String>),
     Scale {
         program: String,
         processes: u32,
@@ -129,7 +129,7 @@ impl ApiCall {
             Route::Document => ApiPurpose::ShowDocument,
             Route::Resources => ApiPurpose::ShowResources(query.text("name").map(Namespec::split)),
             Route::Reread => ApiPurpose::Reread,
-            Route::Update => ApiPurpose::Update(UpdateCall::of(query)),
+            Route::Update => ApiPurpose::Update(query.text("group").map(str::to_owned)),
             Route::Shutdown => ApiPurpose::End(Command::Shutdown),
             Route::Restart => ApiPurpose::End(Command::Restart),
             Route::Log(log) => ApiPurpose::ReadLog(log, log::range(query)?),
@@ -154,9 +154,6 @@ impl ApiCall {
     #[expect(clippy::should_implement_trait, reason = "what is next depends on answers")]
     pub fn next(&mut self) -> Option<Command> {
         let command = self.command()?;
-        if let ApiPurpose::Update(update) = &mut self.purpose {
-            update.begin_step();
-        }
         self.asked += 1;
         Some(command)
     }
@@ -177,7 +174,7 @@ impl ApiCall {
             (ApiPurpose::ShowResources(Some(name)), 0) => Some(Command::GetProcessDetails(name.clone())),
             (ApiPurpose::Act(action), 0) => Some(action.command()),
             (ApiPurpose::Reread, 0) => Some(Command::ReloadConfig),
-            (ApiPurpose::Update(update), asked) => update.command(asked),
+            (ApiPurpose::Update(group), 0) => Some(Command::Update(group.clone())),
             (ApiPurpose::End(command), 0) => Some(command.clone()),
             (ApiPurpose::ReadLog(log, range), 0) => Some(Command::ReadLog(log.clone(), *range)),
             (ApiPurpose::ListEvents { after, limit, .. }, 0) => {
@@ -192,12 +189,10 @@ impl ApiCall {
 
     /// Adds the result of the command.
     pub fn answered(&mut self, outcome: Result<Reply, Fault>) {
-        match (&mut self.purpose, &outcome) {
-            (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) => {
-                *is_beyond |= *after > part.newest;
-            }
-            (ApiPurpose::Update(update), _) => return update.answered(outcome),
-            _ => {}
+        if let (ApiPurpose::ListEvents { after, is_beyond, .. }, Ok(Reply::Events(part))) =
+            (&mut self.purpose, &outcome)
+        {
+            *is_beyond |= *after > part.newest;
         }
         self.last = Some(outcome);
     }
@@ -215,16 +210,6 @@ impl ApiCall {
     #[must_use]
     pub fn unfinished_response(&self) -> Response {
         action::unfinished()
-    }
-
-    /// Whether to continue even if the client has disconnected.
-    #[must_use]
-    pub fn outlives_its_client(&self) -> bool {
-        match &self.purpose {
-            // Half of an update is neither the old nor the new configuration.
-            ApiPurpose::Update(_) => true,
-            _ => false,
-        }
     }
 
     /// What the client gets after the last command.
@@ -265,7 +250,6 @@ fn outcome(
     use ApiOutcome::List;
     let response = match (purpose, last) {
         (ApiPurpose::Act(action), Some(outcome)) => return action.response(outcome).map(List),
-        (ApiPurpose::Update(update), _) => return update.response().map(List),
         (ApiPurpose::ListProcesses(filter), Some(outcome)) => {
             return Ok(List(process::list(ProcessFilter::found(outcome)?, &filter, facts)));
         }
@@ -274,7 +258,9 @@ fn outcome(
         }
         (ApiPurpose::ShowGraph, Some(Ok(Reply::Graph(graph)))) => return Ok(List(graph::graph(graph))),
         (ApiPurpose::ShowDiff, Some(Ok(Reply::Differences(groups)))) => return Ok(List(diff::diff(groups))),
-        (ApiPurpose::Scale { .. }, Some(Ok(Reply::Updated(rows)))) => return Ok(List(action::updated(rows))),
+        (ApiPurpose::Scale { .. } | ApiPurpose::Update(_), Some(Ok(Reply::Updated(rows)))) => {
+            return Ok(List(action::updated(rows)));
+        }
         (ApiPurpose::ListEvents { is_beyond, .. }, Some(Ok(Reply::Events(part)))) => {
             let missed = is_beyond || part.has_gap;
             return Ok(List(event::list(part, missed)));

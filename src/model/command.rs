@@ -118,6 +118,8 @@ pub enum Command {
     SignalAllProcesses(SignalRequest),
     /// Read the configuration again and return the differences, without applying them.
     ReloadConfig,
+    /// Read the configuration again and apply it: to one group, or to all.
+    Update(Option<String>),
     /// What an update would do, according to a configuration that is read for this and not kept.
     GetDiff,
     /// Give a program another number of processes, until its configuration is applied again.
@@ -235,9 +237,10 @@ impl Command {
             Self::ReloadConfig | Self::GetDiff => (Role::Admin, "reread the configuration"),
             Self::GetLaunch(_) => (Role::Admin, "see the environment of programs"),
             Self::Scale { .. } => (Role::Admin, "scale programs"),
-            Self::AddProcessGroup(_) | Self::RemoveProcessGroup(_) | Self::UpdateProcessGroup(_) => {
-                (Role::Admin, "add, remove or update groups")
-            }
+            Self::AddProcessGroup(_)
+            | Self::RemoveProcessGroup(_)
+            | Self::UpdateProcessGroup(_)
+            | Self::Update(_) => (Role::Admin, "add, remove or update groups"),
             Self::SendStdin(..) => (Role::Admin, "write to the standard input of a process"),
             Self::SendRemoteEvent { .. } => (Role::Admin, "send events"),
             Self::Shutdown => (Role::Admin, "shut down the supervisor"),
@@ -348,11 +351,11 @@ impl Updated {
     }
 }
 
-/// The result of a group update for one process.
+/// The result of an update for one process, or for a group that was added or removed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateRow {
-    /// Process name.
-    pub name: String,
+    /// Process name; `None` is the whole group.
+    pub name: Option<String>,
     /// Its group.
     pub group: String,
     /// `Err` is why it is unchanged.
@@ -525,7 +528,7 @@ pub enum Reply {
     /// The rows of a bulk command, in the order in which they were finished.
     Bulk(Vec<BulkRow>),
     /// The result for each process of an updated group: first the configured ones in order, then the removed
-    /// ones.
+    /// ones. Of several groups one after the other.
     Updated(Vec<UpdateRow>),
 }
 

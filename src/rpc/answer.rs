@@ -195,6 +195,7 @@ fn bulk_row(BulkRow { name, group, outcome }: &BulkRow) -> Value {
 
 /// A bulk row with the performed action instead of `OK`.
 fn update_row(UpdateRow { name, group, outcome }: &UpdateRow) -> Value {
+    let name = name.as_deref().unwrap_or_default();
     status_row(name, group, outcome.as_ref().map(|updated| updated.name()))
 }
 

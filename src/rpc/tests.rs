@@ -444,7 +444,7 @@ fn replies_have_the_shapes_that_clients_know() {
         Value::members([name, group, ("status", status.into()), ("description", description.into())])
     };
     let rows = vec![row(Ok(())), row(Err(Fault::about(FaultCode::BadSignal, "FOO")))];
-    let update = |outcome| UpdateRow { name: "web".to_owned(), group: "g".to_owned(), outcome };
+    let update = |outcome| UpdateRow { name: Some("web".to_owned()), group: "g".to_owned(), outcome };
     let updates = [Updated::Unchanged, Updated::Applied, Updated::Replaced, Updated::Added, Updated::Removed];
     let words = ["unchanged", "applied", "replaced", "added", "removed"];
     for (reply, expected) in [

@@ -155,12 +155,6 @@ impl Sources {
     fn remove(&mut self, token: u64) {
         self.by_token.remove(&token);
     }
-
-    /// A token of no source, for a request that continues without its connection.
-    fn reserve(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
 }
 
 /// The state of the running supervisor.
@@ -240,11 +234,6 @@ impl Tickets {
         self.last += 1;
         self.by_ticket.insert(Ticket(self.last), client);
         Ticket(self.last)
-    }
-
-    /// The answer belongs to another token from now on.
-    fn redirect(&mut self, ticket: Ticket, client: u64) {
-        self.by_ticket.insert(ticket, client);
     }
 
     fn take(&mut self, ticket: Ticket) -> Option<u64> {

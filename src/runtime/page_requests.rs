@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::env;
 
 use super::Shell;
-use super::clients::CLIENTS_MAX;
 use super::long_reply::LongReply;
 use super::questions::Pending;
 use super::streams::AwaitedStream;
@@ -21,10 +20,7 @@ use crate::sys::isolation::own_isolation;
 use crate::sys::users::own_user;
 use crate::web::{self, Answer, PageRequest};
 
-/// The requests that wait for an answer of the core, by ticket.
-///
-/// They don't belong to connections: a restart continues if its client disconnects, since a page that is
-/// closed or reloaded while a process is stopping must not leave it stopped.
+/// The requests of connected clients that wait for an answer of the core.
 #[derive(Debug, Default)]
 pub(super) struct PageRequests {
     /// Boxed, as a tree keeps the space of its entries when it is empty.
@@ -50,13 +46,6 @@ impl Visit {
         match self {
             Self::Page(page) => page.answered(outcome),
             Self::Api(call) => call.answered(outcome),
-        }
-    }
-
-    fn outlives_its_client(&self) -> bool {
-        match self {
-            Self::Page(_) => false,
-            Self::Api(call) => call.outlives_its_client(),
         }
     }
 }
@@ -93,41 +82,15 @@ impl PageRequests {
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.by_client.values().filter_map(|waiting| waiting.answer_by).min()
     }
-
-    fn wait_for_completion(&mut self, client: u64) {
-        if let Some(waiting) = self.by_client.get_mut(&client) {
-            waiting.answer_by = None;
-        }
-    }
-
-    /// Whether there is room for another request that continues without its connection.
-    fn has_room(&self) -> bool {
-        self.by_client.len() <= CLIENTS_MAX
-    }
 }
 
 impl Shell {
     /// A client has gone, or is refused an answer. What it has asked for on a page or by the API is done all the same; a
     /// command of XML-RPC is cancelled.
     pub(super) fn abandon_request(&mut self, token: u64, ticket: Option<Ticket>) {
-        let has_room = self.page_requests.has_room();
-        match self.page_requests.by_client.remove(&token) {
-            Some(waiting) if has_room && waiting.visit.outlives_its_client() => self.detach(*waiting),
-            visit => {
-                let given = ticket.filter(|ticket| self.tickets.take(*ticket).is_some());
-                self.clients.cancelled.extend(given.filter(|_| visit.is_none()));
-            }
-        }
-    }
-
-    /// A request continues without a connection.
-    fn detach(&mut self, waiting: Waiting) {
-        let own_token = self.sources.reserve();
-        if let Some(ticket) = waiting.ticket {
-            self.tickets.redirect(ticket, own_token);
-        }
-        self.page_requests.by_client.insert(own_token, Box::new(Waiting { answer_by: None, ..waiting }));
-        self.clients.enqueue(own_token);
+        let is_visit = self.page_requests.by_client.remove(&token).is_some();
+        let given = ticket.filter(|ticket| self.tickets.take(*ticket).is_some());
+        self.clients.cancelled.extend(given.filter(|_| !is_visit));
     }
 
     /// Answers a request for a page, or starts to.
@@ -170,8 +133,7 @@ impl Shell {
         self.continue_page_request(token);
     }
 
-    /// Sends the next command of a page request; after the last one the client is answered, if it is still
-    /// connected.
+    /// Sends the next command of a page request; after the last one the client is answered.
     pub(super) fn continue_page_request(&mut self, token: u64) {
         let waiting = self.page_requests.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
         let Some(waiting) = waiting else { return };
@@ -244,18 +206,13 @@ impl Shell {
         }
     }
 
-    /// Answers a client that has waited long enough for its command. The command continues, and what has to follow it
-    /// does so without the connection.
+    /// Answers a client that has waited long enough for its command, which continues.
     fn answer_if_overdue(&mut self, token: u64) {
         let is_over = |waiting: &Waiting| waiting.answer_by.is_some_and(|at| at <= self.now.mono);
         let waiting = self.page_requests.by_client.get(&token).map(Box::as_ref);
         let waiting = waiting.filter(|waiting| is_over(waiting));
         let Some(Waiting { visit: Visit::Api(call), ticket: Some(ticket), .. }) = waiting else { return };
         let (response, ticket) = (call.unfinished_response(), *ticket);
-        if call.outlives_its_client() && !self.page_requests.has_room() {
-            // Then its client waits until it is complete.
-            return self.page_requests.wait_for_completion(token);
-        }
         self.abandon_request(token, Some(ticket));
         if let Some(client) = self.clients.get_mut(token) {
             client.ticket = None;

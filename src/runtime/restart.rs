@@ -41,7 +41,7 @@ impl Shell {
                 self.next_settings = Some(settings);
                 Ok(Vec::new())
             }
-            ReadFor::Reread(_) => {
+            ReadFor::Reread(_) | ReadFor::Update { .. } => {
                 let settings = self.read_settings(&BTreeMap::new())?;
                 self.log_messages(settings.notices);
                 self.activity.set_level(settings.daemon.log_level);

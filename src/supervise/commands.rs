@@ -10,8 +10,8 @@ use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::graph::{ProcessGraph, ProcessNode};
 use crate::model::{
-    BatchLimits, Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo, ProcessState,
-    Reply, SignalRequest, Ticket, Wait,
+    BatchLimits, Command, EventType, Fault, FaultCode, Namespec, ProcessDetails, ProcessId, ProcessInfo,
+    ProcessState, Reply, SignalRequest, Ticket, Wait,
 };
 
 impl Supervisor {
@@ -97,10 +97,16 @@ impl Supervisor {
             }
             Command::Restart => out.push(Effect::ReadSettings { purpose: ReadFor::Restart(Some(ticket)) }),
             Command::ReloadConfig => out.push(Effect::ReadSettings { purpose: ReadFor::Reread(ticket) }),
+            Command::Update(group) => {
+                out.push(Effect::ReadSettings { purpose: ReadFor::Update { ticket, group } });
+            }
             Command::GetDiff => out.push(Effect::ReadSettings { purpose: ReadFor::Diff(ticket) }),
             Command::Scale { program, processes } => self.ask_to_scale(ticket, program, processes, out),
             Command::AddProcessGroup(name) => self.add_configured(turn, ticket, &name, out),
-            Command::RemoveProcessGroup(name) => self.remove_active(ticket, &name, out),
+            Command::RemoveProcessGroup(name) => {
+                let removed = self.remove_active(&name, out);
+                out.reply(ticket, removed.map(|()| Reply::Done));
+            }
             Command::UpdateProcessGroup(name) => {
                 self.forget_scaling(&name);
                 self.update_group(turn, ticket, &name, out);
@@ -330,7 +336,7 @@ impl Supervisor {
         found.ok_or_else(|| bad_name(name))
     }
 
-    fn group_members(&self, name: &str) -> Result<Vec<ProcessId>, Fault> {
+    pub(super) fn group_members(&self, name: &str) -> Result<Vec<ProcessId>, Fault> {
         let group = self.groups.named(name).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         Ok(self.members_by_priority(group))
     }
@@ -339,8 +345,8 @@ impl Supervisor {
 /// Whether the answer may wait for processes. Signals and texts are handled at once.
 fn may_wait(command: &Command) -> bool {
     use Command::{
-        RestartAllProcesses, RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup, StopAllProcesses,
-        StopProcess, StopProcessGroup, UpdateProcessGroup,
+        RestartAllProcesses, RestartRolling, Scale, StartAllProcesses, StartProcess, StartProcessGroup,
+        StopAllProcesses, StopProcess, StopProcessGroup, Update, UpdateProcessGroup,
     };
     matches!(
         command,
@@ -350,6 +356,7 @@ fn may_wait(command: &Command) -> bool {
             | StopProcess(..)
             | StopProcessGroup(..)
             | StopAllProcesses(_)
+            | Update(_)
             | UpdateProcessGroup(_)
             | RestartRolling(..)
             | RestartAllProcesses

@@ -10,7 +10,7 @@ use super::{Effect, Effects, Supervisor, Turn};
 use crate::events::{Event, Pool};
 use crate::model::{
     ConfigInfo, EventType, Fault, FaultCode, GroupKind, GroupSpec, LogTarget, LoggedEventKind, Name,
-    ProcessId, ProcessSpec, Reply, Ticket,
+    ProcessId, ProcessSpec, Reply, SocketSpec, Ticket,
 };
 
 /// A group that is active: its processes are found by their ids.
@@ -95,6 +95,15 @@ impl Groups {
     }
 }
 
+/// Names of groups that a new configuration changes.
+pub(super) struct ConfigurationChanges {
+    /// Configured and not active.
+    pub(super) added: Vec<String>,
+    pub(super) changed: Vec<String>,
+    /// Active and no longer configured.
+    pub(super) removed: Vec<String>,
+}
+
 impl Supervisor {
     pub(super) fn add_group(&mut self, spec: GroupSpec) -> Vec<ProcessId> {
         let members: Vec<_> =
@@ -113,8 +122,9 @@ impl Supervisor {
         id
     }
 
+    /// Takes this configuration for the one that an update applies.
     /// COMPAT: Supervisor leaves a log out of the comparison if it is AUTO on either side.
-    pub(super) fn reread(&mut self, ticket: Ticket, groups: Vec<GroupSpec>, out: &mut Effects) {
+    pub(super) fn reread(&mut self, groups: Vec<GroupSpec>, out: &mut Effects) -> ConfigurationChanges {
         self.configured = groups;
         self.report_scaling(out);
         let active = |name: &str| self.groups.named(name);
@@ -127,7 +137,7 @@ impl Supervisor {
         let configured: HashSet<&str> = self.configured.iter().map(|spec| &*spec.name).collect();
         let is_gone = |group: &&Group| !configured.contains(&*group.name);
         let removed = self.groups.iter().filter(is_gone).map(|group| group.name.to_string()).collect();
-        out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
+        ConfigurationChanges { added, changed, removed }
     }
 
     /// Whether a group became active with exactly this configuration.
@@ -140,43 +150,67 @@ impl Supervisor {
 
     /// A group with sockets becomes active once they are bound.
     pub(super) fn add_configured(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
-        let spec = match self.configured.iter().find(|spec| spec.name == name) {
-            None => return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name))),
-            Some(_) if self.groups.named(name).is_some() => {
-                return out.reply(ticket, Err(Fault::about(FaultCode::AlreadyAdded, name)));
-            }
-            Some(spec) => spec,
-        };
-        let sockets: Vec<_> = spec.sockets().cloned().collect();
-        if sockets.is_empty() {
-            return self.activate(turn, ticket, name, out);
+        match self.sockets_to_add(name) {
+            Ok(sockets) if sockets.is_empty() => self.add_active(turn, ticket, name, out),
+            Ok(sockets) => out.push(Effect::TrySockets { ticket, group: name.to_owned(), sockets }),
+            Err(fault) => out.reply(ticket, Err(fault)),
         }
-        out.push(Effect::TrySockets { ticket, group: name.to_owned(), sockets });
     }
 
-    pub(super) fn activate(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
-        let Some(spec) = self.configured.iter().find(|spec| spec.name == name).cloned() else {
-            return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
-        };
-        self.add_group(spec);
+    /// The sockets of a configured group that is not active.
+    pub(super) fn sockets_to_add(&self, name: &str) -> Result<Vec<Arc<SocketSpec>>, Fault> {
+        match self.configured.iter().find(|spec| spec.name == name) {
+            None => Err(Fault::about(FaultCode::BadName, name)),
+            Some(_) if self.groups.named(name).is_some() => Err(Fault::about(FaultCode::AlreadyAdded, name)),
+            Some(spec) => Ok(spec.sockets().cloned().collect()),
+        }
+    }
+
+    pub(super) fn sockets_tried(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        (group, outcome): (&str, Result<(), String>),
+        out: &mut Effects,
+    ) {
+        if self.update_tried_sockets(turn, ticket, &outcome, out) {
+            return;
+        }
+        match outcome {
+            Ok(()) => self.add_active(turn, ticket, group, out),
+            Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
+        }
+    }
+
+    fn add_active(&mut self, turn: &Turn, ticket: Ticket, name: &str, out: &mut Effects) {
+        match self.activate(name, out) {
+            Ok(members) => {
+                out.reply(ticket, Ok(Reply::Done));
+                self.introduce(turn, &members, out);
+            }
+            Err(fault) => out.reply(ticket, Err(fault)),
+        }
+    }
+
+    /// Returns the processes in the order in which they start.
+    pub(super) fn activate(&mut self, name: &str, out: &mut Effects) -> Result<Vec<ProcessId>, Fault> {
+        let spec = self.configured.iter().find(|spec| spec.name == name).cloned();
+        self.add_group(spec.ok_or_else(|| Fault::about(FaultCode::BadName, name))?);
         self.rebuild_conditions();
         self.ask_again(out);
         self.publish_group_added(self.groups.len() - 1, out);
         out.record(LoggedEventKind::GroupAdded(name.to_owned()));
-        out.reply(ticket, Ok(Reply::Done));
-        let by_priority = self.groups.last().map(|group| self.members_by_priority(group));
-        self.introduce(turn, &by_priority.unwrap_or_default(), out);
+        Ok(self.groups.last().map(|group| self.members_by_priority(group)).unwrap_or_default())
     }
 
-    pub(super) fn remove_active(&mut self, ticket: Ticket, name: &str, out: &mut Effects) {
-        let Some(group) = self.groups.named(name) else {
-            return out.reply(ticket, Err(Fault::about(FaultCode::BadName, name)));
-        };
+    /// Removes a group whose processes are stopped.
+    pub(super) fn remove_active(&mut self, name: &str, out: &mut Effects) -> Result<(), Fault> {
+        let group = self.groups.named(name).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         let busy = |id: &ProcessId| {
             self.process(*id).is_some_and(|process| process.is_unstopped() || process.will_restart())
         };
         if group.members.iter().any(busy) {
-            return out.reply(ticket, Err(Fault::about(FaultCode::StillRunning, name)));
+            return Err(Fault::about(FaultCode::StillRunning, name));
         }
         self.forget_scaling(name);
         for id in self.groups.remove(name).map(|group| group.members).unwrap_or_default() {
@@ -186,7 +220,7 @@ impl Supervisor {
         self.ask_again(out);
         out.record(LoggedEventKind::GroupRemoved(name.to_owned()));
         out.announce(EventType::ProcessGroupRemoved, || Event::GroupRemoved(name.to_owned()));
-        out.reply(ticket, Ok(Reply::Done));
+        Ok(())
     }
 
     pub(super) fn forget(&mut self, process: ProcessId, out: &mut Effects) {
@@ -261,7 +295,7 @@ mod tests {
         check_names(&supervisor);
         for name in ["z", "a", "m", "k"] {
             let mut out = Effects::default();
-            supervisor.remove_active(Ticket(1), name, &mut out);
+            supervisor.remove_active(name, &mut out).unwrap();
             assert!(supervisor.groups.named(name).is_none());
             check_names(&supervisor);
             supervisor.add_group(group(name, &["y", "x"]));

@@ -259,6 +259,13 @@ pub enum ReadFor {
     Restart(Option<Ticket>),
     /// To report what changed.
     Reread(Ticket),
+    /// To apply it.
+    Update {
+        /// Who asked.
+        ticket: Ticket,
+        /// `None` is all groups.
+        group: Option<String>,
+    },
     /// To report what an update would do.
     Diff(Ticket),
     /// To give a program another number of processes. The outcome is its group twice: with the present numbers and with

@@ -67,8 +67,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, Ticks};
 use crate::model::{
-    EventType, EventTypes, Fault, FaultCode, GroupSpec, LogLevel, LogTarget, LoggedEventKind, Mono, Namespec,
-    Now, Pid, Principal, ProcessId, ProcessSpec, Rules, SupervisorState,
+    EventType, EventTypes, GroupSpec, LogLevel, LogTarget, LoggedEventKind, Mono, Namespec, Now, Pid,
+    Principal, ProcessId, ProcessSpec, Rules, SupervisorState,
 };
 
 pub use background::Orphan;
@@ -366,10 +366,9 @@ impl Supervisor {
                     process.auto_logs = Some(Box::new(AutoLogs { stdout, stderr }));
                 });
             }
-            Input::SocketsTried { ticket, group, outcome } => match outcome {
-                Ok(()) => self.activate(&turn, ticket, &group, &mut out),
-                Err(text) => out.reply(ticket, Err(Fault::about(FaultCode::Failed, text))),
-            },
+            Input::SocketsTried { ticket, group, outcome } => {
+                self.sockets_tried(&turn, ticket, (&group, outcome), &mut out);
+            }
             Input::ListenerSaid { process, bytes } => {
                 self.listener_said(process, &bytes, &turn, &mut out);
             }
@@ -397,7 +396,7 @@ impl Supervisor {
         }
         self.settle_conditions(&turn, &mut out);
         self.judge_ends(&turn, &mut out);
-        self.advance_shutdown(&turn, &mut out);
+        self.continue_operations(&turn, &mut out);
         // A process that has just stopped may have blocked others.
         self.settle_conditions(&turn, &mut out);
         self.deliver_events(&turn, &mut out);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::groups::ConfigurationChanges;
 use super::{Effect, Effects, Ending, ReadFor, Supervisor, Turn};
 use crate::events::Event;
 use crate::model::{
@@ -76,21 +77,32 @@ impl Supervisor {
         outcome: Result<Vec<GroupSpec>, String>,
         out: &mut Effects,
     ) {
-        if matches!(purpose, ReadFor::Restart(_) | ReadFor::Reread(_)) {
+        if matches!(purpose, ReadFor::Restart(_) | ReadFor::Reread(_) | ReadFor::Update { .. }) {
             self.counters.note_reload(turn.now.wall, outcome.is_ok());
         }
         let cant_reread = |text: &String| Err(Fault::about(FaultCode::CantReread, text.clone()));
         match (purpose, outcome) {
-            (ReadFor::Reread(ticket), Ok(groups)) => self.reread(ticket, groups, out),
+            (ReadFor::Reread(ticket), Ok(groups)) => {
+                let ConfigurationChanges { added, changed, removed } = self.reread(groups, out);
+                out.reply(ticket, Ok(Reply::Changes { added, changed, removed }));
+            }
+            (ReadFor::Update { ticket, group }, Ok(groups)) => {
+                let changes = self.reread(groups, out);
+                self.update_changed(turn, ticket, (group, changes), out);
+            }
             (ReadFor::Diff(ticket), Ok(groups)) => {
                 out.reply(ticket, Ok(Reply::Differences(self.differences(&groups))));
             }
             (ReadFor::Scale { ticket, program, processes, .. }, Ok(readings)) => {
                 self.scale(turn, ticket, (program, processes), readings, out);
             }
-            (ReadFor::Reread(ticket) | ReadFor::Diff(ticket) | ReadFor::Scale { ticket, .. }, Err(text)) => {
-                out.reply(ticket, cant_reread(&text))
-            }
+            (
+                ReadFor::Reread(ticket)
+                | ReadFor::Update { ticket, .. }
+                | ReadFor::Diff(ticket)
+                | ReadFor::Scale { ticket, .. },
+                Err(text),
+            ) => out.reply(ticket, cant_reread(&text)),
             (ReadFor::Restart(ticket), outcome) => {
                 if let Some(ticket) = ticket {
                     out.reply(ticket, outcome.as_ref().map_or_else(cant_reread, |_| Ok(Reply::Done)));

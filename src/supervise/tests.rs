@@ -31,6 +31,7 @@ mod shortage;
 mod shutdown;
 mod streams;
 mod update;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -96,6 +97,8 @@ struct Scenario {
     /// Processes whose `pre_stop` has begun, before their stop signal.
     pre_stops: BTreeSet<ProcessId>,
     send_error: Option<SendError>,
+    /// Processes to which a signal could not be sent.
+    unknown: BTreeSet<ProcessId>,
     check_fault: Option<Fault>,
     /// The only process that has it, if there is one.
     check_fault_of: Option<&'static str>,
@@ -148,6 +151,7 @@ impl Scenario {
             hook_restarts: String::new(),
             pre_stops: BTreeSet::new(),
             send_error: None,
+            unknown: BTreeSet::new(),
             check_fault: None,
             check_fault_of: None,
             broken_settings: None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::http::{Connection, Version};
 use crate::model::{
-    BatchLimits, BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec, Pid,
-    ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, TransitionReason, Wait,
+    BatchLimits, BulkRow, Channel, FaultCode, Grant, HealthInfo, HealthStatus, LogOf, LogRange, Namespec,
+    Pid, ProcessDetails, ProcessInfo, ProcessSpec, ProcessState, Transition, TransitionReason, Wait,
 };
 
 const BEGAN: i64 = 784_111_777;
@@ -339,11 +339,7 @@ fn restartall_reports_processes_that_did_not_restart() {
             format!("Not all stopped at {at}: g:b: unexpected rpc fault [30] FAILED: g:b"),
         ),
         ("restartall", vec![fine()], format!("All restarted at {at}")),
-        (
-            "restartall",
-            vec![not(FaultCode::NoFile)],
-            format!("Not all restarted at {at}: g:b: no such file"),
-        ),
+        ("restartall", vec![not(FaultCode::NoFile)], format!("Not all restarted at {at}: g:b: no such file")),
         (
             "restartall",
             vec![Ok(Reply::Bulk(many))],

@@ -7,6 +7,7 @@
 //! An index leads from a process to the operations that wait for it, so a change of a process costs as much as the
 //! operations that it affects, however many others are open.
 
+mod group_update;
 mod rolling;
 mod rows;
 mod shutdown;
@@ -21,8 +22,8 @@ use super::{Effects, Supervisor, Turn};
 use crate::model::{BatchLimits, Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
-use rows::{SettledRow, in_order};
 pub(super) use rows::{Form, Goal, Row, RowOutcome};
+use rows::{SettledRow, in_order};
 use shutdown::Shutdown;
 use update::Update;
 
@@ -39,7 +40,7 @@ struct OperationId(u64);
 enum OperationKind {
     /// An answer.
     Command(Form),
-    /// The successors of the removed processes are added.
+    /// The next group is changed.
     Update(Box<Update>),
     /// The next batch starts, unless there is none or one has failed.
     RollingRestart(RollingRestart),
@@ -88,6 +89,8 @@ pub(super) struct Operations {
     by_process: BTreeMap<ProcessId, Vec<OperationId>>,
     /// Of those that are open and have one.
     deadlines: BTreeSet<(Mono, OperationId)>,
+    /// Those whose next step begins at the end of the input.
+    between_steps: Vec<OperationId>,
 }
 
 impl Operations {
@@ -234,11 +237,17 @@ impl Supervisor {
         let Some(operation) = self.operations.close(id) else { return };
         match operation.kind {
             OperationKind::Command(form) => answer(operation.ticket, form.answer(operation.settled), out),
-            OperationKind::Update(update) => self.finish_update(turn, operation.ticket, *update, out),
+            OperationKind::Update(_) => self.advance_update(turn, id, operation, out),
             OperationKind::RollingRestart(_) => self.advance_rolling(turn, id, operation, out),
-            // It waits for nothing until the end of the input: `advance_shutdown`.
+            // It waits for nothing until the end of the input.
             OperationKind::Shutdown(_) => self.operations.begin_step(id, operation, Vec::new()),
         }
+    }
+
+    /// At the end of each input.
+    pub(super) fn continue_operations(&mut self, turn: &Turn, out: &mut Effects) {
+        self.continue_updates(turn, out);
+        self.advance_shutdown(turn, out);
     }
 
     pub(super) fn operations_time_passed(&mut self, turn: &Turn, out: &mut Effects) {

@@ -173,7 +173,7 @@ impl Supervisor {
 
     /// At the end of each input: stops the highest rank that still has something running once the one before is gone,
     /// and ends the shutdown when none has.
-    pub(in crate::supervise) fn advance_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
+    pub(super) fn advance_shutdown(&mut self, turn: &Turn, out: &mut Effects) {
         while let Some((id, operation, _)) = self.operations.shutdown() {
             let members = if !operation.awaited.is_empty() {
                 self.operations

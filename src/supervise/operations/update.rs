@@ -1,90 +1,82 @@
-//! An update: an active group takes its configured form, and only processes that need it are restarted.
+//! An update: groups take their configured form, one after the other, as when a client asks for one group at a time.
 //!
-//! Changes that need no restart are applied at once. Processes that need one or are no longer configured
-//! leave: they are stopped by their old configuration, all at the same time. When the last of
-//! them is gone, their successors and new processes are added together, by priority. So nothing is
-//! started while the process that it replaces may be alive.
-//!
-//! Meanwhile a leaving process can't be started, the group can't be removed and another update
-//! of it is refused. A process that can't be stopped stays as it is and is reported as failed.
+//! Groups that are no longer configured are stopped and removed first, then those with a changed configuration are
+//! updated ([`GroupUpdate`]), and new ones are added last. The failure of one does not keep the others from it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::difference::{Difference, Takes};
-use super::super::groups::Group;
-use super::super::history::ProcessHistory;
-use super::super::process::{Process, State, Until, seconds};
+use super::super::groups::ConfigurationChanges;
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Supervisor, Turn};
-use super::{Goal, OperationKind, Operations, answer};
-use crate::model::{
-    Fault, FaultCode, GroupSpec, LimitsSpec, LogLevel, LoggedEventKind, Name, ProcessId, ProcessSpec,
-    ProcessState, Reply, Ticket, UpdateRow, Updated, Wait,
-};
+use super::group_update::GroupUpdate;
+use super::{Goal, Operation, OperationId, OperationKind, Operations, Row, answer};
+use crate::model::{Fault, FaultCode, Reply, Ticket, UpdateRow, Updated, Wait};
 
-/// How a configured process is updated.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Fate {
-    Stays(ProcessId, Updated),
-    /// This one leaves, and another of its name is added.
-    Replaced(ProcessId),
-    Added,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum GroupChange {
+    Remove,
+    Update,
+    Add,
 }
 
-/// An update whose leaving processes are not all gone. There is at most one for each group.
+/// The step under way.
 #[derive(Debug, Serialize, Deserialize)]
+enum UpdateStep {
+    /// The processes of this group stop.
+    Removal(String),
+    /// Those of a group that are replaced or removed stop.
+    OfGroup(GroupUpdate),
+    /// The sockets of this group are tried before it is added.
+    SocketTrial(String),
+    Addition(String),
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Update {
-    /// As it was configured at the time of the request.
-    spec: GroupSpec,
-    /// For each process in `spec`, in its order.
-    fates: Vec<Fate>,
-    removed: Vec<ProcessId>,
+    /// The groups to change, the next first.
+    pending: VecDeque<(GroupChange, String)>,
+    step: Option<UpdateStep>,
+    results: Vec<UpdateRow>,
+    /// A group was named: that it can't be changed is the failure of the request.
+    is_of_one: bool,
 }
 
 impl Update {
-    fn of(group: &Group, members: &[&Process], spec: GroupSpec) -> Self {
-        let mut by_name = HashMap::new();
-        for process in members {
-            by_name.insert(process.spec.name.as_str(), *process);
-        }
-        let fate = |new: &Arc<ProcessSpec>| match by_name.get(new.name.as_str()) {
-            None => Fate::Added,
-            Some(old) if group.kind != spec.kind => Fate::Replaced(old.id),
-            Some(old) => match Difference::between(&old.spec, new).takes() {
-                None => Fate::Stays(old.id, Updated::Unchanged),
-                Some(Takes::InPlace) => Fate::Stays(old.id, Updated::Applied),
-                Some(Takes::Restart) => Fate::Replaced(old.id),
-            },
-        };
-        let fates = spec.processes.iter().map(fate).collect();
-        let configured: HashSet<&str> = spec.processes.iter().map(|process| process.name.as_str()).collect();
-        let is_gone = |process: &&&Process| !configured.contains(process.spec.name.as_str());
-        let removed = members.iter().filter(is_gone).map(|process| process.id).collect();
-        Self { spec, fates, removed }
+    fn new(pending: impl Iterator<Item = (GroupChange, String)>, is_of_one: bool) -> Self {
+        Self { pending: pending.collect(), step: None, results: Vec::new(), is_of_one }
     }
 
-    fn leaving(&self) -> impl Iterator<Item = ProcessId> {
-        let replaced = self.fates.iter().filter_map(|fate| match fate {
-            Fate::Replaced(id) => Some(*id),
-            Fate::Stays(..) | Fate::Added => None,
-        });
-        replaced.chain(self.removed.iter().copied())
+    /// A group as a whole has a result.
+    fn push(&mut self, group: String, outcome: Result<Updated, Fault>) {
+        self.results.push(UpdateRow { name: None, group, outcome });
+    }
+
+    fn answer(self) -> Result<Reply, Fault> {
+        match self.results.as_slice() {
+            [UpdateRow { name: None, outcome: Err(fault), .. }] if self.is_of_one => Err(fault.clone()),
+            _ => Ok(Reply::Updated(self.results)),
+        }
     }
 }
 
 impl Operations {
-    fn updates(&self) -> impl Iterator<Item = &Update> {
-        self.open.values().filter_map(|operation| match &operation.kind {
-            OperationKind::Update(update) => Some(&**update),
-            OperationKind::Command(_) | OperationKind::RollingRestart(_) | OperationKind::Shutdown(_) => None,
+    /// Whether an update of the group is under way.
+    fn is_updating(&self, group: &str) -> bool {
+        self.open.values().any(|operation| match &operation.kind {
+            OperationKind::Update(update) => {
+                matches!(&update.step, Some(UpdateStep::OfGroup(update)) if update.spec.name == group)
+            }
+            OperationKind::Command(_) | OperationKind::RollingRestart(_) | OperationKind::Shutdown(_) => {
+                false
+            }
         })
     }
 }
 
 impl Supervisor {
+    /// Updates one active group.
     pub(in crate::supervise) fn update_group(
         &mut self,
         turn: &Turn,
@@ -92,185 +84,174 @@ impl Supervisor {
         name: &str,
         out: &mut Effects,
     ) {
-        let update = match self.plan_update(name) {
-            Ok(update) => update,
-            Err(fault) => return out.reply(ticket, Err(fault)),
-        };
-        self.apply_in_place(turn, &update, out);
-        let mut leaving: Vec<_> = update.leaving().collect();
-        self.sort_by_priority(&mut leaving);
-        for id in &leaving {
-            self.with(*id, |process| process.leaving = true);
+        let change = (GroupChange::Update, name.to_owned());
+        self.open_update(turn, ticket, Update::new([change].into_iter(), true), out);
+    }
+
+    /// Updates all groups whose configuration has changed, or only this one if it has.
+    pub(in crate::supervise) fn update_changed(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        (only, changes): (Option<String>, ConfigurationChanges),
+        out: &mut Effects,
+    ) {
+        let ConfigurationChanges { added, changed, removed } = changes;
+        let of = |change, groups: Vec<String>| groups.into_iter().map(move |group| (change, group));
+        let all = of(GroupChange::Remove, removed)
+            .chain(of(GroupChange::Update, changed))
+            .chain(of(GroupChange::Add, added));
+        let wanted = all.filter(|(_, group)| only.as_ref().is_none_or(|it| it == group));
+        let mut update = Update::new(wanted, only.is_some());
+        if let Some(group) = only.filter(|_| update.pending.is_empty()) {
+            // Its processes have results, although nothing has changed.
+            update.pending.push_back((GroupChange::Update, group));
         }
-        if leaving.is_empty() {
-            return self.finish_update(turn, Some(ticket), update, out);
+        for (_, group) in update.pending.iter().filter(|(change, _)| *change == GroupChange::Update) {
+            self.forget_scaling(group);
         }
-        let rows = self.rows(&leaving, Goal::Gone);
-        self.operations.open(turn, Some(ticket), OperationKind::Update(Box::new(update)), rows);
-        leaving.reverse();
-        self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
+        self.open_update(turn, ticket, update, out);
     }
 
     /// Whether an update of the group is under way.
     pub(in crate::supervise) fn is_updating(&self, group: &str) -> bool {
-        self.operations.updates().any(|update| update.spec.name == group)
+        self.operations.is_updating(group)
     }
 
-    fn plan_update(&self, name: &str) -> Result<Update, Fault> {
-        let group = self.groups.named(name);
-        let spec = self.configured.iter().find(|spec| spec.name == name);
-        let (Some(group), Some(spec)) = (group, spec) else {
-            return Err(Fault::about(FaultCode::BadName, name));
-        };
-        if self.is_updating(name) {
-            return Err(Fault::about(FaultCode::Failed, format!("an update of {name} is under way")));
-        }
-        let members: Vec<_> = group.members.iter().filter_map(|id| self.process(*id)).collect();
-        Ok(Update::of(group, &members, spec.clone()))
-    }
-
-    fn apply_in_place(&mut self, turn: &Turn, update: &Update, out: &mut Effects) {
-        let GroupSpec { name, priority, kind, processes } = &update.spec;
-        let Some(group) = self.groups.named_mut(name) else { return };
-        group.priority = *priority;
-        group.take_kind(*kind);
-        for id in group.members.clone() {
-            self.with(id, |process| {
-                process.group_priority = *priority;
-                process.stop_rank = *priority;
-            });
-        }
-        self.ask_again(out);
-        for (spec, fate) in processes.iter().zip(&update.fates) {
-            match *fate {
-                Fate::Stays(id, Updated::Applied) => {
-                    self.with(id, |process| process.apply(turn, spec, out));
-                    self.changed(turn, id, None, out);
-                }
-                Fate::Replaced(id) => {
-                    self.with(id, |process| process.log_replacement(spec, out));
-                }
-                // What is not compared may have changed: where it is written, and what comes from a file of secrets.
-                Fate::Stays(id, _) => {
-                    self.with(id, |process| process.spec = Arc::clone(spec));
-                }
-                Fate::Added => {}
+    /// The sockets of a group that an update adds were tried. Returns false if no update waits for that.
+    pub(in crate::supervise) fn update_tried_sockets(
+        &mut self,
+        turn: &Turn,
+        ticket: Ticket,
+        outcome: &Result<(), String>,
+        out: &mut Effects,
+    ) -> bool {
+        let waits = |operation: &Operation| operation.answers(ticket);
+        let Some(id) = self.operations.ids_of(waits).pop() else { return false };
+        let Some(mut operation) = self.operations.close(id) else { return false };
+        let OperationKind::Update(update) = &mut operation.kind else { return false };
+        if let Some(UpdateStep::SocketTrial(group)) = update.step.take() {
+            match outcome {
+                Ok(()) => self.complete_step(turn, update, UpdateStep::Addition(group), out),
+                Err(text) => update.push(group, Err(Fault::about(FaultCode::Failed, text.clone()))),
             }
         }
-        self.rebuild_conditions();
+        self.continue_update(turn, id, operation, out);
+        true
     }
 
-    /// All leaving processes are gone.
-    pub(super) fn finish_update(
+    fn open_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
+        let kind = OperationKind::Update(Box::new(update));
+        let id = self.operations.open(turn, Some(ticket), kind, Vec::new());
+        if let Some(operation) = self.operations.close(id) {
+            self.continue_update(turn, id, operation, out);
+        }
+    }
+
+    /// What a step waits for is gone. The next one begins at the end of the input: each may be complete at once, however
+    /// many there are.
+    pub(super) fn advance_update(
+        &mut self,
+        turn: &Turn,
+        id: OperationId,
+        mut operation: Operation,
+        out: &mut Effects,
+    ) {
+        let OperationKind::Update(update) = &mut operation.kind else { return };
+        if let Some(step) = update.step.take() {
+            self.complete_step(turn, update, step, out);
+        }
+        if update.pending.is_empty() {
+            return self.continue_update(turn, id, operation, out);
+        }
+        self.operations.begin_step(id, operation, Vec::new());
+        self.operations.between_steps.push(id);
+    }
+
+    /// At the end of each input: begins the next steps.
+    pub(super) fn continue_updates(&mut self, turn: &Turn, out: &mut Effects) {
+        while let Some(id) = self.operations.between_steps.pop() {
+            // A shutdown may have cancelled it.
+            if let Some(operation) = self.operations.close(id) {
+                self.continue_update(turn, id, operation, out);
+            }
+        }
+    }
+
+    /// Begins steps until one has to wait, and answers after the last.
+    fn continue_update(&mut self, turn: &Turn, id: OperationId, mut operation: Operation, out: &mut Effects) {
+        let Operation { kind: OperationKind::Update(update), ticket, .. } = &mut operation else { return };
+        let rows = loop {
+            let Some((change, group)) = update.pending.pop_front() else {
+                return answer(*ticket, std::mem::take(&mut **update).answer(), out);
+            };
+            match self.begin_change(turn, *ticket, (change, &group), out) {
+                Ok((step, rows)) if rows.is_empty() && !matches!(step, UpdateStep::SocketTrial(_)) => {
+                    self.complete_step(turn, update, step, out);
+                }
+                Ok((step, rows)) => {
+                    update.step = Some(step);
+                    break rows;
+                }
+                Err(fault) => update.push(group, Err(fault)),
+            }
+        };
+        let leaving: Vec<_> = rows.iter().rev().map(|row| row.process).collect();
+        self.operations.begin_step(id, operation, rows);
+        self.stop_in_order(turn, &leaving, StopReason::Request(Wait::Yes), out);
+    }
+
+    /// Returns the step, and the processes that have to stop for it.
+    fn begin_change(
         &mut self,
         turn: &Turn,
         ticket: Option<Ticket>,
-        update: Update,
+        (change, group): (GroupChange, &str),
         out: &mut Effects,
-    ) {
-        let Update { spec, fates, removed } = update;
-        let row =
-            |name: &str, outcome| UpdateRow { name: name.to_owned(), group: spec.name.to_string(), outcome };
-        let (mut members, mut entered, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        for (process, fate) in spec.processes.iter().zip(fates) {
-            let history = self.take_history_of_replaced(&fate);
-            let (kept, outcome) = self.meet(turn, fate, out);
-            let id = kept.unwrap_or_else(|| {
-                let id = self.add_process(process, spec.priority);
-                entered.push(id);
-                id
-            });
-            self.inherit_history(history, id);
-            members.push(id);
-            rows.push(row(&process.name, outcome));
-        }
-        for id in removed {
-            let name = self.spec(id).map_or_else(Name::default, |spec| spec.name.clone());
-            let outcome = self.release(turn, id, out);
-            members.extend(outcome.is_err().then_some(id));
-            rows.push(row(&name, outcome.map(|()| Updated::Removed)));
-        }
-        if let Some(group) = self.groups.named_mut(&spec.name) {
-            group.members = members.into();
-        }
-        self.rebuild_conditions();
-        self.sort_by_priority(&mut entered);
-        self.introduce(turn, &entered, out);
-        out.record(LoggedEventKind::GroupUpdated(spec.name.to_string()));
-        answer(ticket, Ok(Reply::Updated(rows)), out);
+    ) -> Result<(UpdateStep, Vec<Row>), Fault> {
+        let name = group.to_owned();
+        Ok(match change {
+            GroupChange::Remove => {
+                let mut members = self.group_members(group)?;
+                members.retain(|id| self.can_stop(*id));
+                (UpdateStep::Removal(name), self.rows(&members, Goal::Stopped(Wait::Yes)))
+            }
+            GroupChange::Update => {
+                let (update, rows) = self.begin_group_update(turn, group, out)?;
+                (UpdateStep::OfGroup(update), rows)
+            }
+            GroupChange::Add => {
+                let sockets = self.sockets_to_add(group)?;
+                let step = match ticket.filter(|_| !sockets.is_empty()) {
+                    None => UpdateStep::Addition(name),
+                    Some(ticket) => {
+                        out.push(Effect::TrySockets { ticket, group: name.clone(), sockets });
+                        UpdateStep::SocketTrial(name)
+                    }
+                };
+                (step, Vec::new())
+            }
+        })
     }
 
-    fn take_history_of_replaced(&mut self, fate: &Fate) -> Option<ProcessHistory> {
-        match fate {
-            Fate::Replaced(id) => self.processes.history_mut(*id).map(std::mem::take),
-            Fate::Stays(..) | Fate::Added => None,
-        }
-    }
-
-    /// The process that continues, if it is an old one, and what is reported about it.
-    fn meet(
-        &mut self,
-        turn: &Turn,
-        fate: Fate,
-        out: &mut Effects,
-    ) -> (Option<ProcessId>, Result<Updated, Fault>) {
-        match fate {
-            Fate::Stays(id, updated) => (Some(id), Ok(updated)),
-            Fate::Added => (None, Ok(Updated::Added)),
-            Fate::Replaced(id) => match self.release(turn, id, out) {
-                Ok(()) => (None, Ok(Updated::Replaced)),
-                Err(fault) => (Some(id), Err(fault)),
+    fn complete_step(&mut self, turn: &Turn, update: &mut Update, step: UpdateStep, out: &mut Effects) {
+        match step {
+            UpdateStep::Removal(group) => {
+                let removed = self.remove_active(&group, out);
+                update.push(group, removed.map(|()| Updated::Removed));
+            }
+            UpdateStep::OfGroup(of_group) => {
+                update.results.extend(self.finish_group_update(turn, of_group, out));
+            }
+            UpdateStep::Addition(group) => match self.activate(&group, out) {
+                Ok(members) => {
+                    update.push(group, Ok(Updated::Added));
+                    self.introduce(turn, &members, out);
+                }
+                Err(fault) => update.push(group, Err(fault)),
             },
+            // It is followed by the addition.
+            UpdateStep::SocketTrial(_) => {}
         }
-    }
-
-    /// Removes a process that has left, unless it may still be alive.
-    fn release(&mut self, turn: &Turn, id: ProcessId, out: &mut Effects) -> Result<(), Fault> {
-        let why = self.process(id).and_then(|process| match process.state() {
-            ProcessState::Unknown => Some(format!("{} is in an unknown process state", process.full_name())),
-            _ => process.given_up_text(),
-        });
-        if let Some(why) = why {
-            self.with(id, |process| process.leaving = false);
-            return Err(Fault::about(FaultCode::Failed, why));
-        }
-        self.settle_forgotten(turn, id, out);
-        self.forget(id, out);
-        Ok(())
-    }
-}
-
-impl Process {
-    /// Applies settings of which none needs a restart. `startsecs` counts from the start, whenever it was
-    /// changed; a stop that is under way keeps its deadline. A process that has never been started is started
-    /// if it now has `autostart`.
-    fn apply(&mut self, turn: &Turn, spec: &Arc<ProcessSpec>, out: &mut Effects) {
-        let options = Difference::between(&self.spec, spec).options(Takes::InPlace);
-        out.log(LogLevel::Info, format!("updated: '{}' in place ({options})", spec.name));
-        let is_rescheduled = self.spec.lifecycle.schedule != spec.lifecycle.schedule;
-        let old = std::mem::replace(&mut self.spec, Arc::clone(spec));
-        self.health_updated(turn, &old, out);
-        self.memory_limit_updated(turn, &old);
-        if is_rescheduled {
-            self.schedule_changed(turn, out);
-        }
-        if let (State::Starting { until: Until::UpFor { at }, .. }, Some((started, _))) =
-            (&mut self.state, self.started)
-        {
-            *at = started.after(seconds(spec.start_secs));
-        }
-        out.push(Effect::ApplyLogLimits { process: self.id });
-        let options = LimitsSpec::changes_in_place(old.limits.as_deref(), spec.limits.as_deref());
-        if let Some(pid) = self.pid().filter(|_| !options.is_empty()) {
-            out.push(Effect::ApplyLimits { process: self.id, pid, options });
-        }
-        self.time_passed(turn, out);
-        self.autostart(turn, out);
-    }
-
-    fn log_replacement(&self, spec: &ProcessSpec, out: &mut Effects) {
-        let options = Difference::between(&self.spec, spec).options(Takes::Restart);
-        let options = if options.is_empty() { "kind of its group".to_owned() } else { options };
-        out.log(LogLevel::Info, format!("updating: '{}' is replaced ({options})", spec.name));
     }
 }

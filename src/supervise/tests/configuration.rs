@@ -41,7 +41,7 @@ fn a_log_that_becomes_auto_is_a_change() {
     scenario.expect_log(&["!reply 1 Changes { added: [], changed: [], removed: [] }"]);
 }
 
-fn with_socket(url_path: &str, process: ProcessSpec) -> ProcessSpec {
+pub(super) fn with_socket(url_path: &str, process: ProcessSpec) -> ProcessSpec {
     let address = Address::Unix { path: url_path.into(), mode: 0o700, owner: None };
     let section = format!("fcgi-program:{}", process.group);
     let socket = SocketSpec { section, address, owner_asked_for: false, backlog: 1 };

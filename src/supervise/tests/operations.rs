@@ -48,15 +48,6 @@ fn rolling(change: fn(&mut ProcessSpec), limits: BatchLimits) -> Scenario {
 
 const ONE_BY_ONE: BatchLimits = BatchLimits { size: 1, timeout: None };
 
-impl Scenario {
-    /// Asserts the effects, without log lines, since the last call.
-    #[track_caller]
-    fn expect_effects(&mut self, expected: &[&str]) {
-        self.log.retain(|line| line.starts_with('!'));
-        self.expect_log(expected);
-    }
-}
-
 #[test]
 fn a_rolling_restart_stops_the_next_process_when_the_previous_one_runs() {
     let mut scenario = rolling(|_| (), ONE_BY_ONE);

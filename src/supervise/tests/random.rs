@@ -174,7 +174,7 @@ fn answer_random_check(scenario: &mut Scenario, random: &mut Random) {
 fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<GroupSpec>; 4]) {
     let name = ["db", "g", "p", "job", "web"][random.below(5) as usize];
     let process = if name == "g" || name == "p" { "g:app" } else { name };
-    match random.below(29) {
+    match random.below(31) {
         0 => scenario.ask(Command::StartAllProcesses(Wait::Yes)),
         1 => scenario.ask(Command::StopAllProcesses(Wait::Yes)),
         2 => scenario.start(process, if random.one_in(2) { Wait::Yes } else { Wait::No }),
@@ -214,6 +214,11 @@ fn random_input(scenario: &mut Scenario, random: &mut Random, versions: &[Vec<Gr
         22..=24 => end_random_hook(scenario, random),
         25 | 26 => restart_rolling(scenario, random, name),
         27 => scenario.ask(Command::GetDiff),
+        29 => scenario.ask(Command::RestartAllProcesses),
+        30 => {
+            scenario.next_groups = versions[random.below(4) as usize].clone();
+            scenario.ask(Command::Update(random.one_in(2).then(|| name.to_owned())));
+        }
         28 => scenario.ask(Command::Scale { program: "quick".to_owned(), processes: random.below(4) as u32 }),
         _ => {
             let alive: Vec<_> = scenario.alive.keys().copied().collect();

@@ -80,6 +80,9 @@ impl Scenario {
                 let name = &self.supervisor.spec(process).unwrap().name;
                 self.log.push(format!("!kill {name} {signal}{whole}"));
                 let outcome = self.send_error.clone().map_or(Ok(()), Err);
+                if matches!(outcome, Err(SendError::Failed(_))) {
+                    self.unknown.insert(process);
+                }
                 Some(Input::Sent { process, signal, outcome })
             }
             Effect::FindMembers { groups } => {
@@ -107,9 +110,12 @@ impl Scenario {
                         rows.iter().map(row).collect::<Vec<_>>().join(",")
                     }
                     Ok(Reply::Updated(rows)) => {
-                        let row = |row: &UpdateRow| match &row.outcome {
-                            Ok(updated) => format!("{}:{}", row.name, updated.name()),
-                            Err(fault) => format!("{}:{fault}", row.name),
+                        let row = |UpdateRow { name, group, outcome }: &UpdateRow| {
+                            let name = name.clone().unwrap_or_else(|| format!("{group}:*"));
+                            match outcome {
+                                Ok(updated) => format!("{name}:{}", updated.name()),
+                                Err(fault) => format!("{name}:{fault}"),
+                            }
                         };
                         rows.iter().map(row).collect::<Vec<_>>().join(",")
                     }
@@ -185,7 +191,14 @@ impl Scenario {
                 self.log.push(format!("!print to {}: {text}", channel.name()));
                 None
             }
-            Effect::Forget { .. } => None,
+            Effect::Forget { process } => {
+                // As in Supervisor, a group with a process whose state is unknown can be removed.
+                if self.unknown.contains(&process) {
+                    self.alive.remove(&process);
+                    self.pids_in_use.remove(&process);
+                }
+                None
+            }
             Effect::ReopenLogs => {
                 self.log.push("!reopen".to_owned());
                 None
