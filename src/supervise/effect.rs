@@ -226,6 +226,8 @@ pub struct Effects {
     pub(super) unrecorded: Vec<Unrecorded>,
     /// The sender of the command that is being handled, for the history.
     pub(super) requester: Option<Principal>,
+    /// The same of an operation that has continued: what follows from its effects is at the request of its sender.
+    pub(super) requester_of_effects: Option<Principal>,
     /// Processes that ended by themselves and for which `on_exit` or `on_fatal` has not been applied yet.
     pub(super) ended: Vec<ProcessId>,
     /// Processes that a change of another process may affect, in the order of the changes.

@@ -191,6 +191,8 @@ impl Supervisor {
                     | Input::Spawned { .. }
                     | Input::Sent { .. }
                     | Input::AutoLogsMade { .. }
+                    | Input::SettingsRead { .. }
+                    | Input::SocketsTried { .. }
             )
         })
     }

@@ -402,7 +402,7 @@ impl Supervisor {
         self.deliver_events(&turn, &mut out);
         self.schedule_look(&turn, &mut out);
         self.record_events(&turn, &mut out);
-        self.requester = out.requester.take();
+        self.requester = out.requester_of_effects.take().or(out.requester.take());
         self.tasks = std::mem::take(&mut out.tasks);
         out
     }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::Process;
 use super::{Effects, Supervisor, Turn};
-use crate::model::{BatchLimits, Fault, FaultCode, Mono, ProcessId, Reply, Ticket};
+use crate::model::{BatchLimits, Fault, FaultCode, Mono, Principal, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
 pub(super) use rows::{Form, Goal, Row, RowOutcome};
@@ -52,6 +52,8 @@ enum OperationKind {
 struct Operation {
     /// The request that is answered at the end. The shutdown has none.
     ticket: Option<Ticket>,
+    /// The sender of that request, for the history. Not of commands, which do nothing more.
+    requester: Option<Principal>,
     began_at: Mono,
     kind: OperationKind,
     /// The rows that the current step waits for, with the place of each in the answer.
@@ -109,11 +111,14 @@ impl Operations {
         ticket: Option<Ticket>,
         kind: OperationKind,
         rows: Vec<Row>,
+        out: &Effects,
     ) -> OperationId {
         self.last += 1;
         let id = OperationId(self.last);
+        let has_steps = matches!(kind, OperationKind::Update(_) | OperationKind::RollingRestart(_));
         let operation = Operation {
             ticket,
+            requester: out.requester.clone().filter(|_| has_steps),
             began_at: turn.now.mono,
             kind,
             awaited: BTreeMap::new(),
@@ -195,7 +200,7 @@ impl Supervisor {
         if rows.is_empty() {
             return out.reply(ticket, Ok(Reply::Bulk(Vec::new())));
         }
-        self.operations.open(turn, Some(ticket), OperationKind::Command(form), rows);
+        self.operations.open(turn, Some(ticket), OperationKind::Command(form), rows, out);
     }
 
     /// Must be called whenever a process may have changed: settles what waits for it. `failure` is the text of a
@@ -234,14 +239,27 @@ impl Supervisor {
 
     /// A step is complete: the operation continues or ends.
     fn advance(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
-        let Some(operation) = self.operations.close(id) else { return };
-        match operation.kind {
+        self.resume(id, out, |supervisor, operation, out| match operation.kind {
             OperationKind::Command(form) => answer(operation.ticket, form.answer(operation.settled), out),
-            OperationKind::Update(_) => self.advance_update(turn, id, operation, out),
-            OperationKind::RollingRestart(_) => self.advance_rolling(turn, id, operation, out),
+            OperationKind::Update(_) => supervisor.advance_update(turn, id, operation, out),
+            OperationKind::RollingRestart(_) => supervisor.advance_rolling(turn, id, operation, out),
             // It waits for nothing until the end of the input.
-            OperationKind::Shutdown(_) => self.operations.begin_step(id, operation, Vec::new()),
-        }
+            OperationKind::Shutdown(_) => supervisor.operations.begin_step(id, operation, Vec::new()),
+        });
+    }
+
+    /// Takes an operation out of those that are open, if it still is. What it does is at the request of its sender.
+    fn resume(
+        &mut self,
+        id: OperationId,
+        out: &mut Effects,
+        act: impl FnOnce(&mut Self, Operation, &mut Effects),
+    ) {
+        let Some(operation) = self.operations.close(id) else { return };
+        let Some(requester) = operation.requester.clone() else { return act(self, operation, out) };
+        let before = out.requester.replace(requester);
+        act(self, operation, out);
+        out.requester_of_effects = std::mem::replace(&mut out.requester, before);
     }
 
     /// At the end of each input.

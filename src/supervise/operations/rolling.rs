@@ -70,7 +70,8 @@ impl Supervisor {
             give_up_at: limits.timeout.map(|timeout| turn.now.mono.after(timeout)),
             results: Vec::new(),
         };
-        let id = self.operations.open(turn, Some(ticket), OperationKind::RollingRestart(rolling), Vec::new());
+        let id =
+            self.operations.open(turn, Some(ticket), OperationKind::RollingRestart(rolling), Vec::new(), out);
         self.advance(turn, id, out);
     }
 
@@ -159,7 +160,10 @@ impl Supervisor {
 
     /// Ends it early. Processes that it has stopped or is stopping start again.
     pub(super) fn end_rolling(&mut self, turn: &Turn, id: OperationId, why: &str, out: &mut Effects) {
-        let Some(mut operation) = self.operations.close(id) else { return };
+        self.resume(id, out, |supervisor, operation, out| supervisor.give_up(turn, operation, why, out));
+    }
+
+    fn give_up(&mut self, turn: &Turn, mut operation: Operation, why: &str, out: &mut Effects) {
         let Operation { kind: OperationKind::RollingRestart(rolling), settled, .. } = &mut operation else {
             return;
         };

@@ -131,7 +131,7 @@ impl Supervisor {
             listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
             failed: Vec::new(),
         };
-        self.operations.open(turn, None, OperationKind::Shutdown(Box::new(shutdown)), Vec::new());
+        self.operations.open(turn, None, OperationKind::Shutdown(Box::new(shutdown)), Vec::new(), out);
         self.advance_shutdown(turn, out);
         self.report_shutdown(turn, out);
     }

@@ -128,24 +128,23 @@ impl Supervisor {
     ) -> bool {
         let waits = |operation: &Operation| operation.answers(ticket);
         let Some(id) = self.operations.ids_of(waits).pop() else { return false };
-        let Some(mut operation) = self.operations.close(id) else { return false };
-        let OperationKind::Update(update) = &mut operation.kind else { return false };
-        if let Some(UpdateStep::SocketTrial(group)) = update.step.take() {
-            match outcome {
-                Ok(()) => self.complete_step(turn, update, UpdateStep::Addition(group), out),
-                Err(text) => update.push(group, Err(Fault::about(FaultCode::Failed, text.clone()))),
+        self.resume(id, out, |supervisor, mut operation, out| {
+            let OperationKind::Update(update) = &mut operation.kind else { return };
+            if let Some(UpdateStep::SocketTrial(group)) = update.step.take() {
+                match outcome {
+                    Ok(()) => supervisor.complete_step(turn, update, UpdateStep::Addition(group), out),
+                    Err(text) => update.push(group, Err(Fault::about(FaultCode::Failed, text.clone()))),
+                }
             }
-        }
-        self.continue_update(turn, id, operation, out);
+            supervisor.continue_update(turn, id, operation, out);
+        });
         true
     }
 
     fn open_update(&mut self, turn: &Turn, ticket: Ticket, update: Update, out: &mut Effects) {
         let kind = OperationKind::Update(Box::new(update));
-        let id = self.operations.open(turn, Some(ticket), kind, Vec::new());
-        if let Some(operation) = self.operations.close(id) {
-            self.continue_update(turn, id, operation, out);
-        }
+        let id = self.operations.open(turn, Some(ticket), kind, Vec::new(), out);
+        self.begin_next_step(turn, id, out);
     }
 
     /// What a step waits for is gone. The next one begins at the end of the input: each may be complete at once, however
@@ -171,11 +170,15 @@ impl Supervisor {
     /// At the end of each input: begins the next steps.
     pub(super) fn continue_updates(&mut self, turn: &Turn, out: &mut Effects) {
         while let Some(id) = self.operations.between_steps.pop() {
-            // A shutdown may have cancelled it.
-            if let Some(operation) = self.operations.close(id) {
-                self.continue_update(turn, id, operation, out);
-            }
+            // Unless a shutdown has cancelled it.
+            self.begin_next_step(turn, id, out);
         }
+    }
+
+    fn begin_next_step(&mut self, turn: &Turn, id: OperationId, out: &mut Effects) {
+        self.resume(id, out, |supervisor, operation, out| {
+            supervisor.continue_update(turn, id, operation, out);
+        });
     }
 
     /// Begins steps until one has to wait, and answers after the last.

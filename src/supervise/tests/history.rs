@@ -52,6 +52,37 @@ fn transitions_have_their_reasons() {
 }
 
 #[test]
+fn the_sender_of_a_request_is_the_reason_of_its_later_steps() {
+    let groups = vec![alone(1, spec("web")), alone(1, spec("old"))];
+    let mut scenario = Scenario::of(groups).running();
+    scenario.ask(Command::RestartAllProcesses);
+    scenario.exit("web", 0);
+    scenario.exit("old", 0);
+    scenario.pass(2.0);
+    let by = |what: &str| format!("{what} by a client of [unix_http_server] (uid 0)");
+    assert_eq!(history(&scenario, "web")[4], format!("STOPPED STARTING: {}", by("started")));
+
+    scenario.next_groups = vec![alone(1, spec("new"))];
+    scenario.ask(Command::Update(None));
+    scenario.exit("web", 0);
+    scenario.exit("old", 0);
+    assert_eq!(history(&scenario, "new"), [format!("STOPPED STARTING: {}", by("started"))]);
+    let events = scenario.supervisor.events_after(0, usize::MAX).events;
+    let stops = events.iter().filter_map(|event| match &event.kind {
+        LoggedEventKind::Process { name, transition, .. } if transition.to == ProcessState::Stopping => {
+            Some(format!("{name} {}", transition.reason.text()))
+        }
+        _ => None,
+    });
+    let stops: Vec<_> = stops.collect();
+    assert_eq!(stops[2..], ["web", "old"].map(|name| by(&format!("{name} stopped"))));
+    // What happens by itself has no sender.
+    scenario.exit("new", 1);
+    scenario.pass(2.0);
+    assert!(!history(&scenario, "new").last().unwrap().contains("by a client"));
+}
+
+#[test]
 fn a_shutdown_is_the_reason_of_its_stops() {
     let mut scenario = Scenario::one(|_| ()).running();
     scenario.ask(Command::Shutdown);
