@@ -9,26 +9,19 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::children::Children;
-use super::clients::Clients;
 use super::effects::inherited_variables;
 use super::fastcgi::{SharedSockets, try_sockets};
-use super::main_processes::MainProcesses;
+use super::front_end::FrontEnd;
 use super::notices::log_notices;
-use super::page_requests::PageRequests;
 use super::pidfile::write_pid_file;
-use super::self_reports::SelfReports;
+use super::resources::Resources;
 use super::servers::{self, Opened, Servers};
-use super::streams::ClientStreams;
-use super::task_table::Tasks;
-use super::trace::Traces;
-use super::usage::UsageCache;
-use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, Tickets, implicit};
+use super::task_runner::TaskRunner;
+use super::{Launch, READ_BYTES_MAX, Shell, Source, Sources, implicit};
 use crate::config::{self, Machine};
 use crate::host::Host;
-use crate::metrics::Histogram;
 use crate::model::{DaemonSettings, GroupSpec, LogLevel, Notice, Settings, User};
 use crate::output::{Destinations, Outputs, clean_auto_logs};
-use crate::rpc::Cache;
 use crate::supervise::{Identity, Supervisor};
 use crate::sys::clock::Clock;
 use crate::sys::limits::{Limit, Raised, open_files_max, raise};
@@ -455,35 +448,16 @@ fn enter_supervision(
         poller,
         sources,
         signals,
-        children: Children::default(),
-        child_notes,
-        cgroups: super::cgroups::Cgroups::default(),
-        trees: super::trees::Trees::default(),
-        measurements: super::measurements::MemoryQueue::default(),
-        groups_of_turn: None,
-        tasks: Tasks::default(),
-        probes: super::probes::Probes::default(),
-        file_checks: super::file_checks::FileChecks::default(),
-        start_budget: super::task_table::StartBudget::of_turn(),
-        self_reports: SelfReports::default(),
-        main_processes: MainProcesses::default(),
+        children: Children::new(child_notes),
+        resources: Resources::default(),
+        runner: TaskRunner::default(),
         sockets: SharedSockets::default(),
         host_names: names.without_waiting(),
         output,
         activity,
-        servers,
-        clients: Clients::new(open_files_max()),
-        page_requests: PageRequests::default(),
-        streams: ClientStreams::default(),
-        tickets: Tickets::default(),
-        traces: Traces::default(),
-        usage: UsageCache::default(),
-        spawn_times: Histogram::default(),
-        refusals: super::refusals::RefusalLog::default(),
+        front: FrontEnd::new(servers, open_files_max()),
         pid_file: None,
         buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
-        more_to_reap: false,
         all_stopped: None,
-        cache: Cache::default(),
     }))
 }

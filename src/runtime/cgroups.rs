@@ -213,21 +213,21 @@ impl Shell {
         if self.core.specs().any(|spec| spec.cgroup().is_some()) {
             let _ = self.set_up_cgroups();
         }
-        self.cgroups.count_from_now();
+        self.resources.cgroups.count_from_now();
     }
 
     fn set_up_cgroups(&mut self) -> Result<(), String> {
         let us = Pid(own_pid());
         // As PID 1 also what a container's runtime has put beside us.
         let is_ours = |pid| is_descendant(pid, us) || is_pid_1() && entered_namespace(pid);
-        self.cgroups.set_up(&self.config_file.to_string_lossy(), &is_ours)
+        self.resources.cgroups.set_up(&self.config_file.to_string_lossy(), &is_ours)
     }
 
     /// The cgroup that a program is to be started in, with its limits; `None` if that is ours.
     pub(super) fn cgroup_to_enter(&mut self, process: ProcessId) -> Result<Option<Entrance>, NotSpawned> {
         let Some(spec) = self.core.spec(process) else { return Ok(None) };
         let Some(wanted) = spec.cgroup() else {
-            self.cgroups.forget(process);
+            self.resources.cgroups.forget(process);
             return Ok(None);
         };
         let full_name = Namespec::join(&spec.group, &spec.name);
@@ -239,11 +239,11 @@ impl Shell {
         };
         let is_required = wanted.mode == CgroupMode::Required;
         if let Some(WithoutEffect { option, why, .. }) = failures.first().filter(|_| is_required) {
-            self.cgroups.leave(process);
+            self.resources.cgroups.leave(process);
             return Err(NotSpawned::from(format!("cannot apply {}: {why}", option.name())));
         }
         if entrance.is_none() {
-            self.cgroups.forget(process);
+            self.resources.cgroups.forget(process);
         }
         failures.iter().for_each(|failure| self.report_without_effect(process, failure));
         Ok(entrance.map(|file| Entrance { file, is_required }))
@@ -254,27 +254,27 @@ impl Shell {
         let Some(spec) = self.core.spec(process) else { return };
         let (name, cgroup) = (spec.name.clone(), spec.cgroup().unwrap_or_default());
         // kill_tree also works without a cgroup.
-        if cgroup.limits().next().is_some() && self.cgroups.is_news(failure) {
+        if cgroup.limits().next().is_some() && self.resources.cgroups.is_news(failure) {
             self.log(LogLevel::Warn, &failure.warning(&name));
         }
     }
 
     /// Children have left notes, as they do when they have entered their cgroups.
     pub(super) fn look_at_entries(&mut self) {
-        self.child_notes.receive();
-        for it in std::mem::take(&mut self.cgroups.entering) {
+        self.children.notes.receive();
+        for it in std::mem::take(&mut self.resources.cgroups.entering) {
             if !self.take_entry(it.process, it.pid) {
-                self.cgroups.entering.push(it);
+                self.resources.cgroups.entering.push(it);
             }
         }
     }
 
     /// The process of a program was reaped: whether it has entered its cgroup is settled.
     fn settle_entry(&mut self, process: ProcessId) {
-        let entering = &mut self.cgroups.entering;
+        let entering = &mut self.resources.cgroups.entering;
         if let Some(at) = entering.iter().position(|it| it.process == process) {
             let Entering { pid, .. } = entering.swap_remove(at);
-            self.child_notes.receive();
+            self.children.notes.receive();
             self.take_entry(process, pid);
         }
     }
@@ -282,14 +282,14 @@ impl Shell {
     /// Takes the note of a child that has tried to enter its cgroup; false if there is none yet. If the child could not
     /// enter it, the process has none.
     fn take_entry(&mut self, process: ProcessId, pid: Pid) -> bool {
-        match self.child_notes.take_entry(pid) {
+        match self.children.notes.take_entry(pid) {
             None => return false,
             Some(Ok(())) => {
-                self.cgroups.reported.remove(&(LimitOption::Cgroup, Some(process)));
+                self.resources.cgroups.reported.remove(&(LimitOption::Cgroup, Some(process)));
                 self.feed(Input::CgroupEntered { process, pid });
             }
             Some(Err(error)) => {
-                self.cgroups.forget(process);
+                self.resources.cgroups.forget(process);
                 let why = format!("cannot enter it: {error}");
                 let failure = WithoutEffect { option: LimitOption::Cgroup, why, process: Some(process) };
                 self.report_without_effect(process, &failure);
@@ -307,7 +307,7 @@ impl Shell {
     ) -> Result<(OwnedFd, Vec<WithoutEffect>), WithoutEffect> {
         let of_all = |why| WithoutEffect { option: LimitOption::Cgroup, why, process: None };
         self.set_up_cgroups().map_err(of_all)?;
-        let cgroup = self.cgroups.make(process, full_name)?;
+        let cgroup = self.resources.cgroups.make(process, full_name)?;
         // Left by a predecessor of ours that has crashed.
         if is_tree_killed && cgroup.is_populated() {
             signal_cgroup(&cgroup, &[], Signal::KILL, None);
@@ -330,25 +330,31 @@ impl Shell {
         option: LimitOption,
         value: Option<u64>,
     ) -> Result<(), WithoutEffect> {
-        if self.cgroups.supersede(process, option, value) {
+        if self.resources.cgroups.supersede(process, option, value) {
             return Ok(());
         }
         let failed = |why| WithoutEffect { option, why, process: None };
         if let Some(controller) = Controller::of(option) {
-            self.cgroups.enable(controller).map_err(|why| {
+            self.resources.cgroups.enable(controller).map_err(|why| {
                 failed(format!("the cgroup controller '{}' is not available: {why}", controller.name()))
             })?;
         }
-        let Some(cgroup) = self.cgroups.of(process) else {
+        let Some(cgroup) = self.resources.cgroups.of(process) else {
             return Err(failed("it does not run in a cgroup of its own".to_owned()));
         };
         if cgroup.is_reclaimed_by(option, value) {
-            if self.cgroups.writers.len() >= LIMIT_WRITERS_MAX {
+            if self.resources.cgroups.writers.len() >= LIMIT_WRITERS_MAX {
                 return Err(failed("too many limits are being applied".to_owned()));
             }
             let pid = cgroup.set_limit_by_child(option, value).map_err(|error| failed(error.to_string()))?;
             let name = self.core.spec(process).map_or_else(String::new, |spec| spec.name.to_string());
-            self.cgroups.writers.push(LimitWriter { pid, process: Some(process), name, option, next: None });
+            self.resources.cgroups.writers.push(LimitWriter {
+                pid,
+                process: Some(process),
+                name,
+                option,
+                next: None,
+            });
             return Ok(());
         }
         cgroup.set_limit(option, value).map_err(|error| failed(error.to_string()))
@@ -360,7 +366,7 @@ impl Shell {
             let Some(spec) = self.core.spec(process) else { return };
             let name = spec.name.clone();
             let value = spec.limits.as_ref().and_then(|limits| limits.cgroup.limit(*option));
-            if value.is_none() && self.cgroups.of(process).is_none() {
+            if value.is_none() && self.resources.cgroups.of(process).is_none() {
                 continue;
             }
             self.change_cgroup_limit(process, &name, *option, value);
@@ -384,11 +390,11 @@ impl Shell {
 
     /// A child was reaped. Returns whether it has set a limit.
     pub(super) fn limit_writer_ended(&mut self, pid: Pid, status: ExitStatus) -> bool {
-        let writers = &mut self.cgroups.writers;
+        let writers = &mut self.resources.cgroups.writers;
         let Some(at) = writers.iter().position(|writer| writer.pid == pid) else { return false };
         let LimitWriter { process, name, option, next, .. } = writers.swap_remove(at);
         if let Some(value) = next {
-            if let Some(process) = process.filter(|process| self.cgroups.of(*process).is_some()) {
+            if let Some(process) = process.filter(|process| self.resources.cgroups.of(*process).is_some()) {
                 self.change_cgroup_limit(process, &name, option, value);
             }
             return true;
@@ -408,19 +414,19 @@ impl Shell {
     pub(super) fn leave_cgroup(&mut self, process: ProcessId, status: ExitStatus) -> bool {
         self.settle_entry(process);
         let is_killed = matches!(status, ExitStatus::Signaled { signal: Signal::KILL, .. });
-        let own = self.cgroups.by_process.get(&process);
+        let own = self.resources.cgroups.by_process.get(&process);
         let Some(kills) = own.and_then(|it| it.new_oom_kills()) else {
-            self.cgroups.leave(process);
+            self.resources.cgroups.leave(process);
             let is_by_others = is_killed && !self.core.is_killed_by_us(process);
-            return is_by_others && self.cgroups.container.explain(self.now.mono, &mut self.buffer);
+            return is_by_others && self.resources.cgroups.container.explain(self.now.mono, &mut self.buffer);
         };
-        self.cgroups.container.pass_over(kills, self.now.mono, &mut self.buffer);
+        self.resources.cgroups.container.pass_over(kills, self.now.mono, &mut self.buffer);
         if kills > 0 && !is_killed {
             let name = self.core.spec(process).map_or("", |spec| &spec.name);
             let text = format!("{name}: the OOM killer has killed {kills} of its processes");
             self.log(LogLevel::Warn, &text);
         }
-        self.cgroups.leave(process);
+        self.resources.cgroups.leave(process);
         kills > 0
     }
 }

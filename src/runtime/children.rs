@@ -5,23 +5,51 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::Shell;
+use super::main_processes::MainProcesses;
+use super::self_reports::SelfReports;
 use super::stdin::Stdin;
+use crate::metrics::Histogram;
 use crate::model::{ChildId, Pid, ProcessId, SortedMap};
 use crate::supervise::NotSpawned;
 use crate::sys::groups::{LeaderFd, ProcessGroup};
 use crate::sys::is_shortage;
+use crate::sys::spawn_failures::ChildNotes;
 
-/// All children that were not reaped yet, and the groups of reaped ones.
-#[derive(Debug, Default)]
+/// All children that were not reaped yet, what they report, and the groups of reaped ones.
+#[derive(Debug)]
 pub(super) struct Children {
     by_pid: SortedMap<Pid, ChildId>,
     /// The standard inputs of live processes.
     live: SortedMap<ProcessId, Stdin>,
     /// Handles of the groups that are killed as a whole, even if their leader is dead.
     group_handles: BTreeMap<ProcessId, LeaderFd>,
+    /// What they report before they execute their programs.
+    pub(super) notes: ChildNotes,
+    /// What programs report of themselves.
+    pub(super) self_reports: SelfReports,
+    /// The main processes that programs have named.
+    pub(super) main: MainProcesses,
+    /// How long the spawns of processes took.
+    pub(super) spawn_times: Histogram,
+    /// More may have exited than were reaped in this turn.
+    pub(super) more_to_reap: bool,
 }
 
 impl Children {
+    /// None yet.
+    pub(super) fn new(notes: ChildNotes) -> Self {
+        Self {
+            by_pid: SortedMap::default(),
+            live: SortedMap::default(),
+            group_handles: BTreeMap::new(),
+            notes,
+            self_reports: SelfReports::default(),
+            main: MainProcesses::default(),
+            spawn_times: Histogram::default(),
+            more_to_reap: false,
+        }
+    }
+
     /// Adds a started process, with our end of the pipe to its standard input.
     pub(super) fn add(&mut self, process: ProcessId, pid: Pid, stdin: Option<OwnedFd>) {
         self.by_pid.insert(pid, ChildId::Process(process));
@@ -99,9 +127,7 @@ impl Shell {
 
     /// Kills all tasks, whose ends are no longer relevant. Remaining output of hooks is still read.
     pub(super) fn abandon_tasks(&mut self) {
-        self.tasks.abandon(&mut self.sources);
-        self.probes.abandon(&mut self.sources);
-        self.file_checks.abandon();
+        self.runner.abandon(&mut self.sources);
         self.with_output(|output, context| output.abandon_hooks(context));
     }
 }

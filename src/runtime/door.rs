@@ -91,8 +91,8 @@ const HOST_CHARS_SHOWN: usize = 100;
 impl Shell {
     /// Authorises a request by its head. A rejected request, or one to a removed server, is answered here.
     pub(super) fn admit(&mut self, token: u64, head: &Request) -> bool {
-        let Some(client) = self.clients.get_mut(token) else { return false };
-        let server = self.servers.spec(client.server);
+        let Some(client) = self.front.clients.get_mut(token) else { return false };
+        let server = self.front.servers.spec(client.server);
         client.refusal_format = RefusalFormat::of(&head.path);
         client.principal = server.and_then(|server| principal(server, client.uid, head));
         let refusal = match (server, client.principal.clone()) {
@@ -150,14 +150,14 @@ impl Shell {
     }
 
     fn log_refusal(&mut self, text: &str) {
-        if let Some(line) = self.refusals.line(self.now.mono, text) {
+        if let Some(line) = self.front.refusals.line(self.now.mono, text) {
             self.log(LogLevel::Warn, &line);
         }
     }
 
     /// Sends the command of a client to the core, if its role includes it.
     pub(super) fn command(&mut self, token: u64, ticket: Ticket, principal: Principal, command: Command) {
-        if let Some(client) = self.clients.get_mut(token) {
+        if let Some(client) = self.front.clients.get_mut(token) {
             client.ticket = Some(ticket);
         }
         match self.permit(&principal, command.permission()) {

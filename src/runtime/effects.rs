@@ -23,11 +23,10 @@ use crate::supervise::{
 };
 use crate::sys::attributes::Attributes;
 use crate::sys::attributes::apply_in_place;
-use crate::sys::cgroup::Cgroup;
 use crate::sys::descriptors::{Descriptors, Terminal};
 use crate::sys::errno_name;
 use crate::sys::files::make_owned_folder;
-use crate::sys::groups::{GroupTable, LeaderFd, members_of};
+use crate::sys::groups::{LeaderFd, members_of};
 use crate::sys::program::{InheritedVariables, Program};
 use crate::sys::spawn::spawn;
 
@@ -44,8 +43,8 @@ impl Shell {
 
     /// The result of an effect, if it is answered by an input.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
-        if self.trees.must_signal_before(&effect) {
-            self.signal_trees();
+        if self.resources.trees.must_signal_before(&effect) {
+            self.resources.trees.signal_pending(&self.children);
         }
         match effect {
             Effect::Log { level, text } => self.log(level, &text),
@@ -53,11 +52,11 @@ impl Shell {
                 let before = self.clock.now().mono;
                 let outcome = self.spawn(process);
                 let at = self.clock.now();
-                self.spawn_times.observe(at.mono.since(before));
+                self.children.spawn_times.observe(at.mono.since(before));
                 return Some(Input::Spawned { process, at, outcome });
             }
             Effect::RunTask { child, task } => return self.run_task(child, task),
-            Effect::CancelTask { child } => return self.cancel_task(child),
+            Effect::CancelTask { child } => return self.runner.cancel(child, &mut self.sources),
             Effect::CheckFile { probe, path, timeout } => return self.check_file(probe, path, timeout),
             Effect::Probe { probe, target, timeout } => return self.run_probe(probe, target, timeout),
             Effect::Check { process } => {
@@ -73,7 +72,10 @@ impl Shell {
             }
             Effect::FindMembers { groups } => return Some(Input::MembersFound(self.find_members(&groups))),
             // Remaining members are found by the search that follows.
-            Effect::KillMembers { group, signal } => self.signal_members(group, signal),
+            Effect::KillMembers { group, signal } => {
+                let except = self.already_signalled(group.process, group.leader, signal);
+                self.resources.signal_members(group, signal, except, &self.children);
+            }
             Effect::ForgetMembers { process } => self.children.forget_group(process),
             Effect::LookForOrphans { process, leader, age } => {
                 return Some(Input::OrphansFound { process, leader, orphans: self.orphans(process, age) });
@@ -105,10 +107,8 @@ impl Shell {
             }
             Effect::ApplyLogLimits { process } => self.apply_log_options(process),
             Effect::MeasureMemory { process, pid } => {
-                match self.cgroups.of(process).and_then(Cgroup::memory) {
-                    bytes @ Some(_) => return Some(Input::MemoryMeasured { process, pid, bytes }),
-                    None => self.measurements.add(process, pid),
-                }
+                let bytes = Some(self.resources.memory(process, pid)?);
+                return Some(Input::MemoryMeasured { process, pid, bytes });
             }
             Effect::ApplyLimits { process, pid, options } => self.apply_limits(process, pid, &options),
             Effect::TrySockets { ticket, group, sockets } => {
@@ -121,8 +121,7 @@ impl Shell {
             }
             Effect::Forget { process } => {
                 self.output.forget(process);
-                self.cgroups.forget_all_of(process);
-                self.trees.forget(process);
+                self.resources.forget(process);
             }
             Effect::ReopenLogs => self.reopen_logs(),
             Effect::AllStopped(then) => self.all_stopped = Some(then),
@@ -134,7 +133,7 @@ impl Shell {
     fn find_members(&self, groups: &[LeaderlessGroup]) -> Vec<(ProcessId, Members)> {
         let mut table = None;
         let known = |group: &LeaderlessGroup| {
-            let found = self.members_beyond_group(*group, &mut table);
+            let found = self.resources.members_beyond_group(*group, &self.children, &mut table);
             let is_empty = || self.children.group(group.process, group.leader).is_empty();
             found.or_else(|| is_empty().then_some(Members::None))
         };
@@ -190,7 +189,7 @@ impl Shell {
         if options.is_empty() {
             return;
         }
-        let groups = self.groups_of_turn.get_or_insert_with(GroupTable::read).as_ref();
+        let groups = self.resources.groups();
         let warnings: Vec<_> =
             apply_in_place(pid, groups, limits, &options).into_iter().map(warning).collect();
         warnings.iter().for_each(|warning| self.log(LogLevel::Warn, warning));
@@ -223,8 +222,9 @@ impl Shell {
         if cgroup.is_none() {
             self.report_missing_proc(process);
         }
-        let marked_limits = self.marked_limits(process, enters_surely);
         let spec = self.core.spec(process).ok_or_else(|| "there is no such process".to_owned())?;
+        let trees = &mut self.resources.trees;
+        let marked_limits = if enters_surely { None } else { trees.marked_limits(process, spec) };
         let targets = self.core.log_targets(process).unwrap_or([LogTarget::None, LogTarget::None]);
         let name = &spec.name;
         make_runtime_folders(spec)?;
@@ -236,7 +236,7 @@ impl Shell {
         } else {
             Descriptors::piped(stdin, spec.redirect_stderr)
         };
-        let prepared = pipes.and_then(|pipes| self.self_reports.prepare(spec, pipes));
+        let prepared = pipes.and_then(|pipes| self.children.self_reports.prepare(spec, pipes));
         let (self_report, pipes) = prepared.map_err(|error| no_pipes(name, &error))?;
         let (program, attributes) = self
             .program(spec, &executable, user, &self_report)
@@ -247,7 +247,7 @@ impl Shell {
         let outlets = self.output.open(spec, manner, targets).map_err(|error| no_pipes(name, &error))?;
         let limits = marked_limits.as_ref().or(spec.limits.as_deref());
         let attributes = attributes.with_limits(limits).within(cgroup);
-        let (pid, ends) = match spawn(&program, &attributes, pipes, &self.child_notes) {
+        let (pid, ends) = match spawn(&program, &attributes, pipes, &self.children.notes) {
             Ok(started) => started,
             Err(error) => {
                 let text = no_fork(name, &error);
@@ -260,10 +260,10 @@ impl Shell {
         self.children.lead_group(process, handle);
         self.children.add(process, pid, ends.stdin);
         if may_stay_out {
-            self.cgroups.expect_entry(process, pid);
+            self.resources.cgroups.expect_entry(process, pid);
         }
         let watch = (&self.poller, &mut self.sources);
-        let watched = self.self_reports.add((process, pid), self_report, watch);
+        let watched = self.children.self_reports.add((process, pid), self_report, watch);
         let outlets = (outlets, self.settings.daemon.strip_ansi);
         let (pipes, child) = ([ends.stdout, ends.stderr], ChildId::Process(process));
         let reports = self.output.add((child, process, pid), spec, pipes, outlets, &self.poller);

@@ -19,7 +19,7 @@ pub(super) struct FileChecks(HashMap<TaskId, Duration>);
 
 impl FileChecks {
     /// What the end of its child means; `None` if the child is that of another kind of probe.
-    fn end(&mut self, probe: TaskId, end: &TaskEnd) -> Option<Result<(), ProbeFailure>> {
+    pub(super) fn end(&mut self, probe: TaskId, end: &TaskEnd) -> Option<Result<(), ProbeFailure>> {
         let timeout = self.0.remove(&probe)?;
         Some(match end {
             TaskEnd::Exited(ExitStatus::Exited(code)) => file_outcome(*code).map_err(|error| failure(&error)),
@@ -43,12 +43,12 @@ impl Shell {
     /// is known at once.
     pub(super) fn check_file(&mut self, probe: TaskId, path: PathBuf, timeout: Duration) -> Option<Input> {
         let child = ChildId::Probe(probe);
-        if self.tasks.may_start(child) {
+        if self.runner.tasks.may_start(child) {
             return self.look_for_file(child, &path, timeout);
         }
         match known_outcome(&path) {
             Some(known) => Some(probed(probe, known)),
-            None => self.queue_task(child, QueuedTask::FileCheck { path, timeout }),
+            None => self.runner.queue(child, QueuedTask::FileCheck { path, timeout }),
         }
     }
 
@@ -59,8 +59,8 @@ impl Shell {
             Ok(FileAnswer::Known(known)) => Some(probed(probe, known)),
             Ok(FileAnswer::AskedBy(pid)) => {
                 self.children.add_task(pid, child);
-                self.tasks.add(child, pid, self.now.mono, Some(timeout), None);
-                self.file_checks.0.insert(probe, timeout);
+                self.runner.tasks.add(child, pid, self.now.mono, Some(timeout), None);
+                self.runner.file_checks.0.insert(probe, timeout);
                 None
             }
             Err(error) => {
@@ -68,16 +68,6 @@ impl Shell {
                 Some(Input::Probed { probe, outcome: Err(ProbeFailure::of_machine(text)) })
             }
         }
-    }
-
-    /// What the end of a task is for the core.
-    pub(super) fn task_outcome(&mut self, child: ChildId, end: TaskEnd, output: Vec<u8>) -> Input {
-        if let ChildId::Probe(probe) = child
-            && let Some(outcome) = self.file_checks.end(probe, &end)
-        {
-            return Input::Probed { probe, outcome };
-        }
-        Input::TaskEnded { child, end, output }
     }
 }
 

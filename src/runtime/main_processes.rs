@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Shell, Source, Sources};
+use super::{Children, Shell, Source, Sources};
 use crate::model::{ExitStatus, LogLevel, Notification, Pid, ProcessId, Signal};
 use crate::supervise::{Input, KillTarget};
 use crate::sys::children::{is_child, is_descendant};
@@ -50,16 +50,28 @@ impl MainProcesses {
     }
 }
 
+impl Children {
+    /// Adopts the main process of a program of which another process has ended, if it is our child by now.
+    fn adopt_main_process(&mut self, process: ProcessId, ended: Pid) -> Option<Pid> {
+        let pid = self.main.named.get(&process)?.pid;
+        let is_adopted = pid != ended && is_child(pid);
+        if is_adopted {
+            self.adopt(pid, process);
+        }
+        is_adopted.then_some(pid)
+    }
+}
+
 impl Shell {
     /// A program that was started with the pid `leader` names its main process. Returns whether the core is to know.
     pub(super) fn follow_main_process(&mut self, process: ProcessId, leader: Pid, pid: Pid) -> bool {
-        let named = self.main_processes.named.get(&process);
+        let named = self.children.main.named.get(&process);
         let current = named.map_or(leader, |main| main.pid);
         if pid == current {
             return false;
         }
         if pid == leader && self.children.has_pid(leader) {
-            self.main_processes.remove(process, &self.poller, &mut self.sources);
+            self.children.main.remove(process, &self.poller, &mut self.sources);
             return true;
         }
         let handle = ProcessFd::open(pid);
@@ -72,25 +84,25 @@ impl Shell {
             self.log(LogLevel::Warn, &text);
             return false;
         };
-        self.main_processes.remove(process, &self.poller, &mut self.sources);
+        self.children.main.remove(process, &self.poller, &mut self.sources);
         let token = self.sources.add(Source::MainProcess(process));
         // Without it, the end of a main process that is not our child yet is noticed with that of the leader.
         let _ = self.poller.add(handle.as_fd(), token, Interest { read: true, write: false });
-        self.main_processes.named.insert(process, MainProcess { pid, leader, handle, token });
+        self.children.main.named.insert(process, MainProcess { pid, leader, handle, token });
         true
     }
 
     /// A main process has ended. If it is our child by now, it is reaped; if not, its leader lives and stands for the
     /// program again.
     pub(super) fn main_process_ended(&mut self, process: ProcessId) {
-        let Some(MainProcess { pid, leader, handle, .. }) = self.main_processes.named.get(&process) else {
+        let Some(MainProcess { pid, leader, handle, .. }) = self.children.main.named.get(&process) else {
             return;
         };
         // It would be reported again and again.
         self.poller.remove(handle.as_fd());
         let leader = *leader;
         if !self.children.has_pid(*pid) && self.children.has_pid(leader) {
-            self.main_processes.remove(process, &self.poller, &mut self.sources);
+            self.children.main.remove(process, &self.poller, &mut self.sources);
             self.feed(Input::Notified { process, notifications: vec![Notification::MainPid(leader)] });
         }
     }
@@ -103,12 +115,10 @@ impl Shell {
         status: ExitStatus,
     ) -> bool {
         self.take_self_reports(process);
-        let main = self.main_processes.named.get(&process);
-        let Some(pid) = main.map(|main| main.pid).filter(|pid| *pid != ended && is_child(*pid)) else {
-            self.main_processes.remove(process, &self.poller, &mut self.sources);
+        let Some(pid) = self.children.adopt_main_process(process, ended) else {
+            self.children.main.remove(process, &self.poller, &mut self.sources);
             return false;
         };
-        self.children.adopt(pid, process);
         let name = self.core.spec(process).map_or("", |spec| &spec.name);
         let text = format!("{name}: pid {ended} has ended ({status}), its main process {pid} continues");
         self.log(LogLevel::Info, &text);
@@ -123,22 +133,24 @@ impl Shell {
         signal: Signal,
         target: KillTarget,
     ) -> io::Result<()> {
-        let leader = self.main_processes.get(process, pid).map_or(pid, |main| main.leader);
+        let leader = self.children.main.get(process, pid).map_or(pid, |main| main.leader);
+        let except = self.already_signalled(process, leader, signal);
         // One that the core does not know to be in its cgroup may have entered it since the last look.
         if matches!(target, KillTarget::Cgroup | KillTarget::Tree) {
-            self.signal_cgroup_of(process, leader, &[leader, pid], signal);
+            self.resources.signal_cgroup_of(process, &[leader, pid], signal, except);
         }
-        if self.main_processes.get(process, pid).is_none() {
+        if self.children.main.get(process, pid).is_none() {
             return match target {
                 KillTarget::Process => crate::sys::process::send_signal(pid, signal, false),
                 KillTarget::Group | KillTarget::Cgroup => signal_with_leader(pid, signal),
-                KillTarget::Tree => self.signal_tree_with_leader(process, pid, signal),
+                KillTarget::Tree => self.resources.trees.signal_with_leader(process, pid, signal),
             };
         }
         if target == KillTarget::Tree {
-            self.signal_tree(process, leader, &[leader, pid], signal);
+            let to = (signal, except);
+            self.resources.trees.signal_now((process, leader), &[leader, pid], to, &self.children);
         }
-        let sent = self.main_processes.get(process, pid).map_or(Ok(()), |main| main.handle.signal(signal));
+        let sent = self.children.main.get(process, pid).map_or(Ok(()), |main| main.handle.signal(signal));
         if target != KillTarget::Process {
             // The group is the leader's, and may be empty.
             let _ = if self.children.has_pid(leader) {

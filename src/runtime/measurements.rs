@@ -34,7 +34,7 @@ impl MemoryQueue {
     }
 
     /// Looks at one more process. Returns the result of a measurement that is complete with it.
-    fn step(
+    pub(super) fn step(
         &mut self,
         begin: impl FnOnce(ProcessId, Pid) -> Option<TreeMeasurement>,
     ) -> Option<(ProcessId, Pid, Option<u64>)> {
@@ -57,17 +57,12 @@ impl MemoryQueue {
 impl Shell {
     /// Measures until the time for it in this turn is over.
     pub(super) fn continue_measuring(&mut self) {
-        if !self.measurements.is_due() {
+        if !self.resources.has_measurements() {
             return;
         }
         let until = self.clock.now().mono.after(MEASURING_PER_TURN);
-        while self.measurements.is_due() && !self.is_over(until) {
-            let (trees, children) = (&self.trees, &self.children);
-            let begin = |process, pid| {
-                let measurement = TreeMeasurement::begin(pid)?;
-                Some(measurement.with_adopted(trees.mark(process), &|child| children.has_pid(child)))
-            };
-            if let Some((process, pid, bytes)) = self.measurements.step(begin) {
+        while self.resources.has_measurements() && !self.is_over(until) {
+            if let Some((process, pid, bytes)) = self.resources.measure(&self.children) {
                 self.feed(Input::MemoryMeasured { process, pid, bytes });
             }
         }

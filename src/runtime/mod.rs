@@ -13,8 +13,9 @@
 //!   becomes a log line and a state. There is no `unwrap`, no indexing by external values, no blocking call
 //!   except the wait itself, and a named bound on every buffer and every loop.
 //!
-//! There are no callbacks and no shared mutable state: [`Shell`] is one struct, and a method that needs two
-//! of its fields names them.
+//! There are no callbacks and no shared mutable state: [`Shell`] is one struct, and what belongs together in it is a part of
+//! its own: [`Children`], [`Resources`], [`TaskRunner`], [`FrontEnd`]. What needs one part is a method of that part; what also logs,
+//! asks the core or serves clients is a method of the shell, and names the parts that it uses.
 
 mod activity;
 mod boot;
@@ -26,6 +27,7 @@ mod effects;
 mod exit_report;
 mod fastcgi;
 mod file_checks;
+mod front_end;
 mod implicit;
 mod long_reply;
 mod main_processes;
@@ -41,12 +43,14 @@ mod probes;
 mod questions;
 mod reading;
 mod refusals;
+mod resources;
 mod restart;
 mod self_reports;
 mod servers;
 mod stdin;
 mod streams;
 mod tails;
+mod task_runner;
 mod task_table;
 mod tasks;
 mod trace;
@@ -61,38 +65,22 @@ use std::time::Duration;
 
 use crate::config::Override;
 use crate::host::Host;
-use crate::metrics::Histogram;
 use crate::model::{ChildId, LogLevel, Mono, Notice, Now, ProcessId, Settings, TaskId, Ticket, Wall};
 use crate::output::{Outputs, ReadContext, Report, is_output_token};
-use crate::rpc::Cache;
 use crate::supervise::{AfterStop, Input, Supervisor};
 use crate::sys::clock::Clock;
-use crate::sys::groups::GroupTable;
 use crate::sys::names::HostNames;
 use crate::sys::poller::Poller;
 use crate::sys::program::InheritedVariables;
 use crate::sys::signals::Signals;
-use crate::sys::spawn_failures::ChildNotes;
 
 use activity::Activity;
-use cgroups::Cgroups;
 use children::Children;
-use clients::Clients;
 use fastcgi::SharedSockets;
-use file_checks::FileChecks;
-use main_processes::MainProcesses;
-use measurements::MemoryQueue;
-use page_requests::PageRequests;
+use front_end::FrontEnd;
 use pidfile::PidFile;
-use probes::Probes;
-use refusals::RefusalLog;
-use self_reports::SelfReports;
-use servers::Servers;
-use streams::ClientStreams;
-use task_table::{StartBudget, Tasks};
-use trace::Traces;
-use trees::Trees;
-use usage::UsageCache;
+use resources::Resources;
+use task_runner::TaskRunner;
 
 pub use boot::run;
 
@@ -179,41 +167,17 @@ struct Shell {
     sources: Sources,
     signals: Signals,
     children: Children,
-    /// What children report before they execute their programs.
-    child_notes: ChildNotes,
-    cgroups: Cgroups,
-    trees: Trees,
-    measurements: MemoryQueue,
-    /// Process groups as they are in this turn, if a change has needed them.
-    groups_of_turn: Option<Option<GroupTable>>,
-    tasks: Tasks,
-    probes: Probes,
-    file_checks: FileChecks,
-    start_budget: StartBudget,
-    self_reports: SelfReports,
-    main_processes: MainProcesses,
+    resources: Resources,
+    runner: TaskRunner,
     sockets: SharedSockets,
     host_names: HostNames,
     output: Outputs,
     activity: Activity,
-    servers: Servers,
-    clients: Clients,
-    page_requests: PageRequests,
-    streams: ClientStreams,
-    tickets: Tickets,
-    traces: Traces,
-    usage: UsageCache,
-    /// How long the spawns of processes took.
-    spawn_times: Histogram,
-    refusals: RefusalLog,
+    front: FrontEnd,
     pid_file: Option<PidFile>,
     /// One buffer for all: data is passed on before the next read.
     buffer: Box<[u8]>,
-    /// More children may have exited than were reaped in this turn.
-    more_to_reap: bool,
     all_stopped: Option<AfterStop>,
-    /// The values that clients store by the methods of `supervisor_cache`.
-    cache: Cache,
 }
 
 /// The maximum size of a read from a child or a client. A pipe holds no more unless it was enlarged.
@@ -302,17 +266,8 @@ impl Shell {
     }
 
     fn deadline(&self) -> Option<Mono> {
-        let tasks =
-            [self.tasks.deadline(), self.probes.deadline(), self.output.deadline(), self.core.deadline()];
-        [
-            self.clients.deadline(),
-            self.servers.deadline(),
-            self.streams.deadline(),
-            self.page_requests.deadline(),
-        ]
-        .into_iter()
-        .chain(tasks)
-        .flatten()
-        .min()
+        let deadlines =
+            [self.runner.deadline(), self.output.deadline(), self.core.deadline(), self.front.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 }

@@ -17,7 +17,7 @@ impl Shell {
         let answer = match path {
             MonitoringPath::Metrics => {
                 let format = MetricsFormat::negotiate(request.headers.all("accept"));
-                return self.clients.line_up(token, Pending::Metrics(format), self.client_deadline());
+                return self.front.clients.line_up(token, Pending::Metrics(format), self.client_deadline());
             }
             MonitoringPath::Live => ProbeAnswer { is_positive: true, text: "alive\n".to_owned() },
             MonitoringPath::Ready => ProbeAnswer::ready(&self.core.snapshot()),
@@ -31,7 +31,7 @@ impl Shell {
 
     /// Begins to measure and encode all metrics.
     pub(super) fn begin_metrics(&mut self, token: u64, format: MetricsFormat) {
-        self.usage.forget_stale(self.now.mono);
+        self.front.usage.forget_stale(self.now.mono);
         let mut supervisor = self.core.snapshot();
         let processes = std::mem::take(&mut supervisor.processes).into_iter();
         let unmeasured: Vec<_> = processes
@@ -40,7 +40,8 @@ impl Shell {
                 (process, logs)
             })
             .collect();
-        let measured = Measurements { supervisor, began: self.began, spawn_times: self.spawn_times.clone() };
+        let measured =
+            Measurements { supervisor, began: self.began, spawn_times: self.children.spawn_times.clone() };
         let exposition = Exposition::new(measured, unmeasured.len(), format);
         let reply = MetricsReply::new(format, unmeasured, exposition);
         self.begin_reply(token, LongReply::Metrics(Box::new(reply)));

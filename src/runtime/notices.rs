@@ -26,7 +26,7 @@ pub(super) fn log_notices(shell: &mut Shell) {
             shell.log(LogLevel::Warn, &text);
         }
     }
-    let implicit = shell.servers.specs().find(|spec| spec.is_implicit).map(|spec| spec.address.url());
+    let implicit = shell.front.servers.specs().find(|spec| spec.is_implicit).map(|spec| spec.address.url());
     if let Some(url) = implicit {
         shell.log(LogLevel::Debug, &format!("clients reach us at {url} (control_socket)"));
     }

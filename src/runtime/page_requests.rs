@@ -88,9 +88,9 @@ impl Shell {
     /// A client has gone, or is refused an answer. What it has asked for on a page or by the API is done all the same; a
     /// command of XML-RPC is cancelled.
     pub(super) fn abandon_request(&mut self, token: u64, ticket: Option<Ticket>) {
-        let is_visit = self.page_requests.by_client.remove(&token).is_some();
-        let given = ticket.filter(|ticket| self.tickets.take(*ticket).is_some());
-        self.clients.cancelled.extend(given.filter(|_| !is_visit));
+        let is_visit = self.front.page_requests.by_client.remove(&token).is_some();
+        let given = ticket.filter(|ticket| self.front.tickets.take(*ticket).is_some());
+        self.front.clients.cancelled.extend(given.filter(|_| !is_visit));
     }
 
     /// Answers a request for a page, or starts to.
@@ -106,7 +106,7 @@ impl Shell {
         match api::ask(request) {
             ApiAnswer::Now(response) => self.respond(token, response),
             ApiAnswer::Later(call) if call.has_long_reply() => {
-                self.clients.line_up(token, Pending::Api(call), self.client_deadline());
+                self.front.clients.line_up(token, Pending::Api(call), self.client_deadline());
             }
             ApiAnswer::Later(call) => self.begin_api_call(token, call),
             ApiAnswer::FollowLog(log, from) => self.ask_to_follow_log(token, log, from),
@@ -123,35 +123,36 @@ impl Shell {
     }
 
     fn begin_visit(&mut self, token: u64, visit: Visit) {
-        let Some(principal) = self.clients.principal(token) else { return };
+        let Some(principal) = self.front.clients.principal(token) else { return };
         let answer_by = match &visit {
             Visit::Page(_) => None,
             Visit::Api(call) => call.wait().map(|wait| self.now.mono.after(wait)),
         };
         let waiting = Waiting { visit, principal, ticket: None, answer_by, newest_event: None };
-        self.page_requests.by_client.insert(token, Box::new(waiting));
+        self.front.page_requests.by_client.insert(token, Box::new(waiting));
         self.continue_page_request(token);
     }
 
     /// Sends the next command of a page request; after the last one the client is answered.
     pub(super) fn continue_page_request(&mut self, token: u64) {
-        let waiting = self.page_requests.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
+        let waiting =
+            self.front.page_requests.by_client.get_mut(&token).filter(|waiting| waiting.ticket.is_none());
         let Some(waiting) = waiting else { return };
         if let Some(command) = waiting.visit.next() {
-            let ticket = self.tickets.give(token);
+            let ticket = self.front.tickets.give(token);
             waiting.ticket = Some(ticket);
             let principal = waiting.principal.clone();
             self.command(token, ticket, principal, command);
             return self.answer_if_overdue(token);
         }
-        let removed = self.page_requests.by_client.remove(&token);
+        let removed = self.front.page_requests.by_client.remove(&token);
         let Some(waiting) = removed else { return };
         let Waiting { visit, principal, newest_event, .. } = *waiting;
         let grant = principal.grant();
         match visit {
             Visit::Page(page) => {
-                self.usage.forget_stale(self.now.mono);
-                let usage = page.measured_pid().and_then(|pid| self.usage.usage(pid, self.now.mono));
+                self.front.usage.forget_stale(self.now.mono);
+                let usage = page.measured_pid().and_then(|pid| self.front.usage.usage(pid, self.now.mono));
                 self.respond(token, page.into_response(self.now.wall, grant, usage));
             }
             Visit::Api(call) => match call.outcome(&self.facts(grant, newest_event)) {
@@ -162,7 +163,7 @@ impl Shell {
                 }
                 ApiOutcome::List(reply) => self.begin_reply(token, LongReply::List(reply)),
                 ApiOutcome::Measure(processes) => {
-                    self.usage.forget_stale(self.now.mono);
+                    self.front.usage.forget_stale(self.now.mono);
                     let reply = ResourcesReply::new(processes, self.now.wall);
                     self.begin_reply(token, LongReply::Resources(reply));
                 }
@@ -174,7 +175,8 @@ impl Shell {
     fn launch_context(&mut self, spec: &ProcessSpec) -> LaunchContext {
         let full_name = Namespec::join(&spec.group, &spec.name);
         let process = self.core.find_process(&Namespec::split(&full_name));
-        let cgroup = process.and_then(|process| self.cgroups.of(process)).map(|it| it.path().to_path_buf());
+        let cgroup =
+            process.and_then(|process| self.resources.cgroups.of(process)).map(|it| it.path().to_path_buf());
         let user = spec.user.as_ref().map(|user| User::clone(&self.host.user_now(user)));
         let (mut environment, mut omitted) = (Vec::new(), Vec::new());
         let ours: Vec<_> = env::vars_os().collect();
@@ -200,8 +202,8 @@ impl Shell {
 
     /// Answers the clients that have waited long enough.
     pub(super) fn answer_overdue_visits(&mut self) {
-        if self.page_requests.deadline().is_some_and(|at| at <= self.now.mono) {
-            let tokens: Vec<u64> = self.page_requests.by_client.keys().copied().collect();
+        if self.front.page_requests.deadline().is_some_and(|at| at <= self.now.mono) {
+            let tokens: Vec<u64> = self.front.page_requests.by_client.keys().copied().collect();
             tokens.into_iter().for_each(|token| self.answer_if_overdue(token));
         }
     }
@@ -209,16 +211,16 @@ impl Shell {
     /// Answers a client that has waited long enough for its command, which continues.
     fn answer_if_overdue(&mut self, token: u64) {
         let is_over = |waiting: &Waiting| waiting.answer_by.is_some_and(|at| at <= self.now.mono);
-        let waiting = self.page_requests.by_client.get(&token).map(Box::as_ref);
+        let waiting = self.front.page_requests.by_client.get(&token).map(Box::as_ref);
         let waiting = waiting.filter(|waiting| is_over(waiting));
         let Some(Waiting { visit: Visit::Api(call), ticket: Some(ticket), .. }) = waiting else { return };
         let (response, ticket) = (call.unfinished_response(), *ticket);
         self.abandon_request(token, Some(ticket));
-        if let Some(client) = self.clients.get_mut(token) {
+        if let Some(client) = self.front.clients.get_mut(token) {
             client.ticket = None;
         }
         self.respond(token, response);
-        self.clients.enqueue(token);
+        self.front.clients.enqueue(token);
     }
 
     fn facts(&self, grant: Grant, newest_event: Option<u64>) -> ServerFacts {

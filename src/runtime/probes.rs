@@ -287,8 +287,8 @@ fn reason(error: &io::Error) -> String {
 impl Shell {
     /// Starts a probe, or queues it. Returns the result of one that is over at once.
     pub(super) fn run_probe(&mut self, probe: TaskId, target: Probe, timeout: Duration) -> Option<Input> {
-        if !self.probes.may_start(&mut self.start_budget) {
-            let refused = self.probes.queue(probe, target, timeout).err()?;
+        if !self.runner.probes.may_start(&mut self.runner.budget) {
+            let refused = self.runner.probes.queue(probe, target, timeout).err()?;
             return Some(Input::Probed { probe, outcome: Err(refused) });
         }
         self.start_probe(probe, &target, timeout)
@@ -296,33 +296,34 @@ impl Shell {
 
     fn start_probe(&mut self, probe: TaskId, target: &Probe, timeout: Duration) -> Option<Input> {
         let watch = (&self.poller, &mut self.sources);
-        let verdict = self.probes.start((probe, target, timeout), self.now.mono, &mut self.host_names, watch);
+        let verdict =
+            self.runner.probes.start((probe, target, timeout), self.now.mono, &mut self.host_names, watch);
         verdict.map(|outcome| Input::Probed { probe, outcome })
     }
 
     pub(super) fn probe_is_ready(&mut self, probe: TaskId) {
-        let Some(running) = self.probes.running.get_mut(&probe) else { return };
+        let Some(running) = self.runner.probes.running.get_mut(&probe) else { return };
         if let Some(outcome) = running.advance(&mut self.buffer, &self.poller) {
             self.probe_is_over(probe, outcome);
         }
     }
 
     pub(super) fn end_overdue_probes(&mut self) {
-        for probe in self.probes.take_overdue(self.now.mono) {
-            let timeout = self.probes.running.get(&probe).map_or(Duration::ZERO, |it| it.timeout);
+        for probe in self.runner.probes.take_overdue(self.now.mono) {
+            let timeout = self.runner.probes.running.get(&probe).map_or(Duration::ZERO, |it| it.timeout);
             let text = format!("no answer after {}", seconds_text(timeout));
             self.probe_is_over(probe, Err(ProbeFailure::of_program(text)));
         }
     }
 
     fn probe_is_over(&mut self, probe: TaskId, outcome: Result<(), ProbeFailure>) {
-        self.probes.remove(probe, &mut self.sources);
+        self.runner.probes.remove(probe, &mut self.sources);
         self.feed(Input::Probed { probe, outcome });
     }
 
     /// Starts queued probes, as many as this turn allows.
     pub(super) fn start_queued_probes(&mut self) {
-        while let Some((probe, queued)) = self.probes.dequeue(&mut self.start_budget) {
+        while let Some((probe, queued)) = self.runner.probes.dequeue(&mut self.runner.budget) {
             let (target, timeout) = *queued;
             if let Some(input) = self.start_probe(probe, &target, timeout) {
                 self.feed(input);

@@ -48,9 +48,7 @@ impl Shell {
     /// Answers an admitted request, or starts to.
     pub(super) fn handle_request(&mut self, token: u64, request: Request) {
         self.trace_request(token, &request);
-        let is_served =
-            self.clients.get(token).is_some_and(|client| self.servers.spec(client.server).is_some());
-        if !is_served {
+        if self.front.server_of(token).is_none() {
             return self.respond_with_refusal(token, RequestRefusal::unauthorized());
         }
         if let Some(path) = MonitoringPath::of(&request.path) {
@@ -69,7 +67,7 @@ impl Shell {
                 self.ask_for_log(token, &request, Some(LogOf::Supervisor))
             }
             path if is_api(path) => self.api_request(token, &request),
-            _ => self.clients.line_up(token, Pending::Page(request), self.client_deadline()),
+            _ => self.front.clients.line_up(token, Pending::Page(request), self.client_deadline()),
         }
     }
 
@@ -99,7 +97,7 @@ impl Shell {
         self.trace_call(token, &call.method);
         match rpc::ask(&call.method, &call.params, &self.namespaces(token)) {
             Ok(asked) if may_be_long(&asked) => {
-                self.clients.line_up(token, Pending::Call(asked), self.client_deadline());
+                self.front.clients.line_up(token, Pending::Call(asked), self.client_deadline());
             }
             asked => self.begin_call(token, asked),
         }
@@ -108,9 +106,9 @@ impl Shell {
     fn begin_call(&mut self, token: u64, asked: Result<Asked, Fault>) {
         match asked {
             Ok(Asked::Many(calls)) => {
-                if let Some(client) = self.clients.get_mut(token) {
+                if let Some(client) = self.front.clients.get_mut(token) {
                     client.calls = Some(calls);
-                    self.clients.enqueue(token);
+                    self.front.clients.enqueue(token);
                 }
             }
             asked => {
@@ -124,7 +122,7 @@ impl Shell {
     /// The result of a call, if it is known without the core. Otherwise the core is asked, and answers by
     /// [`Shell::answer`], now or later.
     fn settle_or_ask(&mut self, token: u64, asked: Result<Asked, Fault>) -> Option<Result<Value, Fault>> {
-        let principal = self.clients.principal(token)?;
+        let principal = self.front.clients.principal(token)?;
         let asked = match asked {
             // The core's commands are checked on their way to it.
             Ok(Asked::Command(_)) | Err(_) => asked,
@@ -137,9 +135,9 @@ impl Shell {
                 Some(Err(Fault::bare(FaultCode::ShutdownState)))
             }
             Ok(Asked::Answer(value) | Asked::AnswerUnlessStopping(value)) => Some(Ok(value)),
-            Ok(Asked::Cache(call)) => Some(self.cache.answer(call)),
+            Ok(Asked::Cache(call)) => Some(self.front.cache.answer(call)),
             Ok(Asked::Command(command)) => {
-                let ticket = self.tickets.give(token);
+                let ticket = self.front.tickets.give(token);
                 self.command(token, ticket, principal, command);
                 None
             }
@@ -155,7 +153,7 @@ impl Shell {
     /// has none without an `[rpcinterface:x]` section.
     fn namespaces(&self, token: u64) -> Vec<Namespace> {
         let mut namespaces = self.settings.namespaces.clone();
-        let server = self.clients.get(token).and_then(|client| self.servers.spec(client.server));
+        let server = self.front.server_of(token);
         let has_usual = self.launch.foreground || server.is_some_and(|server| server.is_implicit);
         if has_usual && !namespaces.iter().any(|it| it.name == USUAL_NAMESPACE) {
             namespaces.push(Namespace::of_supervisor(USUAL_NAMESPACE));
@@ -171,18 +169,18 @@ impl Shell {
 
     /// Encodes the reply to a client, which is sent once it is complete.
     fn encode_reply(&mut self, token: u64, until: Mono) {
-        while let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.as_mut()) {
-            if reply.encode_slice(&mut self.usage, self.now.mono) {
+        while let Some(reply) = self.front.clients.get_mut(token).and_then(|client| client.reply.as_mut()) {
+            if reply.encode_slice(&mut self.front.usage, self.now.mono) {
                 return self.send_reply(token);
             }
             if self.is_over(until) {
-                return self.clients.enqueue(token);
+                return self.front.clients.enqueue(token);
             }
         }
     }
 
     fn send_reply(&mut self, token: u64) {
-        if let Some(reply) = self.clients.get_mut(token).and_then(|client| client.reply.take()) {
+        if let Some(reply) = self.front.clients.get_mut(token).and_then(|client| client.reply.take()) {
             self.respond(token, reply.finish());
         }
     }
@@ -190,11 +188,16 @@ impl Shell {
     /// Makes the next calls of a multicall, up to one that the core has to answer, or until the time for
     /// clients is over; after the last one the results are sent.
     fn make_calls(&mut self, token: u64, until: Mono) {
-        if self.clients.get(token).is_none_or(|client| client.calls.is_none() || client.ticket.is_some()) {
+        if self
+            .front
+            .clients
+            .get(token)
+            .is_none_or(|client| client.calls.is_none() || client.ticket.is_some())
+        {
             return;
         }
         let namespaces = self.namespaces(token);
-        while let Some(client) = self.clients.get_mut(token) {
+        while let Some(client) = self.front.clients.get_mut(token) {
             let Some(calls) = client.calls.as_mut().filter(|_| client.ticket.is_none()) else { return };
             if calls.encode_slice() {
                 let Some(asked) = calls.next(&namespaces) else {
@@ -205,14 +208,14 @@ impl Shell {
                 self.take_outcome(token, outcome);
             }
             if self.is_over(until) {
-                return self.clients.enqueue(token);
+                return self.front.clients.enqueue(token);
             }
         }
     }
 
     /// Takes the result of a call: one of several, or the answer.
     fn take_outcome(&mut self, token: u64, outcome: Result<Value, Fault>) {
-        let Some(client) = self.clients.get_mut(token) else { return };
+        let Some(client) = self.front.clients.get_mut(token) else { return };
         if let Some(calls) = &mut client.calls {
             return calls.answered(outcome);
         }
@@ -221,25 +224,25 @@ impl Shell {
 
     /// Encodes the first slice of a reply, and sends it if that is all.
     pub(super) fn begin_reply(&mut self, token: u64, mut reply: LongReply) {
-        let Some(client) = self.clients.get_mut(token) else { return };
-        let is_complete = reply.encode_slice(&mut self.usage, self.now.mono);
+        let Some(client) = self.front.clients.get_mut(token) else { return };
+        let is_complete = reply.encode_slice(&mut self.front.usage, self.now.mono);
         client.reply = Some(reply);
         if is_complete {
             self.send_reply(token);
         } else {
-            self.clients.enqueue(token);
+            self.front.clients.enqueue(token);
         }
     }
 
     /// The answer to a command, if its client is still connected.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {
-        let Some(token) = self.tickets.take(ticket) else { return };
+        let Some(token) = self.front.tickets.take(ticket) else { return };
         let grant =
-            self.clients.get(token).and_then(|client| client.principal.as_ref()).map(Principal::grant);
+            self.front.clients.get(token).and_then(|client| client.principal.as_ref()).map(Principal::grant);
         let may_see_output = grant.is_none_or(|grant| grant.includes_logs());
         let result = if may_see_output { result } else { result.map(Reply::without_output) };
         let mut awaited = None;
-        if let Some(client) = self.clients.get_mut(token) {
+        if let Some(client) = self.front.clients.get_mut(token) {
             client.ticket = None;
             client.last_used = self.now.mono;
             awaited = client.awaits.take();
@@ -248,11 +251,11 @@ impl Shell {
             self.begin_awaited(token, stream, result);
         } else {
             let newest = self.core.newest_event();
-            if let Err(result) = self.page_requests.answered(token, result, newest) {
+            if let Err(result) = self.front.page_requests.answered(token, result, newest) {
                 self.take_outcome(token, result.map(rpc::answer));
             }
         }
-        self.clients.enqueue(token);
+        self.front.clients.enqueue(token);
     }
 }
 

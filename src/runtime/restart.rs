@@ -66,7 +66,7 @@ impl Shell {
         self.replace_servers(&settings);
         self.settings = settings;
         self.inherited = inherited_variables(&self.settings);
-        self.cache = Cache::default();
+        self.front.cache = Cache::default();
         if let Err(error) = self.signals.deliver(self.settings.daemon.rules.signals.keys().copied()) {
             self.log(LogLevel::Critical, &error.to_string());
         }
@@ -76,8 +76,7 @@ impl Shell {
         let groups = std::mem::take(&mut self.settings.groups);
         let identity = Identity { identifier: self.settings.daemon.identifier.clone(), pid: own_pid() };
         self.children.forget_groups();
-        self.cgroups.forget_processes();
-        self.trees.forget_all();
+        self.resources.forget_processes();
         self.abandon_tasks();
         self.core = self.core.succeed(identity, groups).under(self.settings.daemon.rules.clone());
         self.remember_own_log();
@@ -101,15 +100,15 @@ impl Shell {
     /// An unchanged server keeps its socket and its clients.
     fn replace_servers(&mut self, settings: &Settings) {
         let wanted: Vec<_> = settings.servers.iter().chain(&settings.probe_servers).collect();
-        self.servers.retain(|spec| spec.is_implicit || wanted.contains(&spec), &mut self.sources);
+        self.front.servers.retain(|spec| spec.is_implicit || wanted.contains(&spec), &mut self.sources);
         // Restores the socket files of servers that remain.
         self.restore_socket_files(true);
         for spec in wanted {
-            if self.servers.specs().any(|open| open == spec) {
+            if self.front.servers.specs().any(|open| open == spec) {
                 continue;
             }
             match open(spec, &mut self.host_names, |_| ()) {
-                Ok(opened) => self.servers.add(opened, &self.poller, &mut self.sources),
+                Ok(opened) => self.front.servers.add(opened, &self.poller, &mut self.sources),
                 Err(refusal) => self.log(LogLevel::Critical, &refusal.text(self.launch.foreground)),
             }
         }
@@ -119,14 +118,14 @@ impl Shell {
 
     /// The socket without a section is kept while it is wanted.
     fn replace_implicit_server(&mut self, settings: &Settings) {
-        let configured = self.servers.specs().filter(|spec| !spec.is_implicit);
+        let configured = self.front.servers.specs().filter(|spec| !spec.is_implicit);
         let wish = implicit::wanted(&self.launch, settings, configured);
-        self.servers.retain(|spec| !spec.is_implicit || wish.is_met_by(spec), &mut self.sources);
-        if self.servers.specs().any(|spec| spec.is_implicit) {
+        self.front.servers.retain(|spec| !spec.is_implicit || wish.is_met_by(spec), &mut self.sources);
+        if self.front.servers.specs().any(|spec| spec.is_implicit) {
             return;
         }
         match implicit::open(&wish, &self.config_file, &self.host, &mut self.host_names) {
-            Ok(Some(opened)) => self.servers.add(opened, &self.poller, &mut self.sources),
+            Ok(Some(opened)) => self.front.servers.add(opened, &self.poller, &mut self.sources),
             Ok(None) => {}
             Err(text) => self.log(LogLevel::Warn, &text),
         }

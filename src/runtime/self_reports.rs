@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use super::{Shell, Source, Sources};
+use super::{Children, Shell, Source, Sources};
 use crate::model::{
     HealthCheck, LogLevel, Notification, Pid, ProcessId, ProcessSpec, ReadyCheck, SortedMap, UserId,
 };
@@ -177,6 +177,14 @@ fn read_pipe(pipe: &OwnedFd, buffer: &mut [u8]) -> PipeOutcome {
     }
 }
 
+impl Children {
+    /// Whether a process belongs to a program that reports: to what we have started, or to its main process.
+    fn is_of_program(&self, pid: Pid, process: ProcessId) -> bool {
+        let leader = self.self_reports.live.get(&process).and_then(|report| report.pid);
+        leader.is_some_and(|leader| is_descendant(pid, leader)) || self.main.is_descendant_of(pid, process)
+    }
+}
+
 impl Shell {
     /// Reads the reports of a process.
     pub(super) fn take_self_reports(&mut self, process: ProcessId) {
@@ -188,11 +196,11 @@ impl Shell {
     pub(super) fn end_self_reports(&mut self, process: ProcessId) {
         self.take_messages(process);
         self.take_newlines(process, false);
-        self.self_reports.remove(process, &mut self.sources);
+        self.children.self_reports.remove(process, &mut self.sources);
     }
 
     fn take_newlines(&mut self, process: ProcessId, is_alive: bool) {
-        let Some(report) = self.self_reports.live.get_mut(&process) else { return };
+        let Some(report) = self.children.self_reports.live.get_mut(&process) else { return };
         let (mut ready, mut closed) = (Vec::new(), Vec::new());
         for (number, pipe) in &report.pipes {
             match read_pipe(pipe, &mut self.buffer) {
@@ -214,7 +222,7 @@ impl Shell {
 
     fn take_messages(&mut self, process: ProcessId) {
         for _ in 0..MESSAGES_PER_TURN {
-            let Some(report) = self.self_reports.live.get_mut(&process) else { return };
+            let Some(report) = self.children.self_reports.live.get_mut(&process) else { return };
             let Some(socket) = &report.notify else { return };
             // One byte more, to detect a message that is too long.
             let buffer = &mut self.buffer[..=MESSAGE_BYTES_MAX];
@@ -255,7 +263,7 @@ impl Shell {
 
     /// A readiness check holds: finds its index among those of the process.
     fn ready_reported(&mut self, process: ProcessId, reported: &ReadyCheck) {
-        let Some(report) = self.self_reports.live.get(&process) else { return };
+        let Some(report) = self.children.self_reports.live.get(&process) else { return };
         let Some(pid) = report.pid else { return };
         let checks = report.checks.iter().enumerate();
         let places: Vec<_> = checks.filter(|(_, check)| *check == reported).map(|(place, _)| place).collect();
@@ -269,16 +277,11 @@ impl Shell {
         let Some(NotifySender { user, pid: Some(pid) }) = sender else { return false };
         let spec = self.core.spec(process);
         let is_users = spec.and_then(|spec| spec.user.as_ref()).is_some_and(|it| it.uid == user);
-        let leader = self.self_reports.live.get(&process).and_then(|report| report.pid);
-        let is_descendant = || {
-            leader.is_some_and(|leader| is_descendant(pid, leader))
-                || self.main_processes.is_descendant_of(pid, process)
-        };
-        user == ROOT || user == own_id() || is_users || is_descendant()
+        user == ROOT || user == own_id() || is_users || self.children.is_of_program(pid, process)
     }
 
     fn ignore_message(&mut self, process: ProcessId, sender: Option<NotifySender>) {
-        let report = self.self_reports.live.get_mut(&process);
+        let report = self.children.self_reports.live.get_mut(&process);
         if report.is_none_or(|report| std::mem::replace(&mut report.has_refused, true)) {
             return;
         }

@@ -293,9 +293,9 @@ impl Shell {
     /// Accepts pending connections.
     pub(super) fn server_is_ready(&mut self, number: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(server) = self.servers.by_number.get_mut(&number) else { return };
+            let Some(server) = self.front.servers.by_number.get_mut(&number) else { return };
             let newcomer = if server.spec.address.is_unix() { Newcomer::Local } else { Newcomer::Remote };
-            if !self.clients.has_place(newcomer, self.now.mono) {
+            if !self.front.clients.has_place(newcomer, self.now.mono) {
                 // All of them have precedence; the new connection waits until one is closed.
                 return self.pause(number);
             }
@@ -309,7 +309,7 @@ impl Shell {
                 Err(error) if error.raw_os_error() == Some(nix::libc::ECONNABORTED) => {}
                 Err(error) if is_lack_of_descriptors(&error) => {
                     let has_room = self.make_room(newcomer)
-                        || newcomer == Newcomer::Local && self.servers.reserve.spend();
+                        || newcomer == Newcomer::Local && self.front.servers.reserve.spend();
                     if !has_room {
                         return self.rest(number, &error);
                     }
@@ -320,7 +320,7 @@ impl Shell {
     }
 
     fn take_connection(&mut self, stream: SocketStream, number: usize) {
-        if self.servers.spec(number).is_some_and(|spec| may_connect(&spec.address, &stream)) {
+        if self.front.servers.spec(number).is_some_and(|spec| may_connect(&spec.address, &stream)) {
             self.add_client(stream, number);
         }
     }
@@ -328,7 +328,7 @@ impl Shell {
     /// Stops watching a server for a while. The reason is logged once, however often it repeats.
     fn rest(&mut self, number: usize, error: &io::Error) {
         self.pause(number);
-        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
+        let Some(server) = self.front.servers.by_number.get_mut(&number) else { return };
         if !std::mem::replace(&mut server.is_pause_logged, true) {
             let section = server.spec.section.clone();
             self.log(LogLevel::Error, &format!("cannot accept a connection on [{section}]: {error}"));
@@ -336,14 +336,14 @@ impl Shell {
     }
 
     fn pause(&mut self, number: usize) {
-        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
+        let Some(server) = self.front.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
         server.paused_until = Some(self.now.mono.after(PAUSE));
     }
 
     /// The file of a unix socket has changed.
     pub(super) fn socket_files_changed(&mut self) {
-        let servers = &mut self.servers;
+        let servers = &mut self.front.servers;
         if let Some(watch) = &servers.watch {
             watch.drain();
         }
@@ -353,10 +353,10 @@ impl Shell {
     /// Restores removed files of unix sockets. If another process listens at the path, its socket is kept. On
     /// request (`is_asked`), a path is also taken back from a process that is gone.
     pub(super) fn restore_socket_files(&mut self, is_asked: bool) {
-        self.servers.checked_at = self.now.mono;
-        let numbers: Vec<usize> = self.servers.by_number.keys().copied().collect();
+        self.front.servers.checked_at = self.now.mono;
+        let numbers: Vec<usize> = self.front.servers.by_number.keys().copied().collect();
         for number in numbers {
-            let Some(server) = self.servers.by_number.get_mut(&number) else { continue };
+            let Some(server) = self.front.servers.by_number.get_mut(&number) else { continue };
             let presence = server.listener.presence();
             if presence == Presence::Ours {
                 server.is_loss_logged = false;
@@ -394,14 +394,14 @@ impl Shell {
     /// Replaces the listening socket. Connections that are pending at the old one are served.
     fn replace_listener(&mut self, number: usize, listener: ListeningSocket) {
         self.server_is_ready(number);
-        let Some(server) = self.servers.by_number.get_mut(&number) else { return };
+        let Some(server) = self.front.servers.by_number.get_mut(&number) else { return };
         self.poller.remove(server.listener.as_fd());
         server.listener = listener;
         server.is_loss_logged = false;
         let is_watched = self.poller.add(&server.listener, server.token, READ).is_ok();
         server.paused_until = (!is_watched).then_some(self.now.mono.after(PAUSE));
         if let Address::Unix { path, .. } = server.spec.address.clone() {
-            self.servers.watch_file(&path, &self.poller, &mut self.sources);
+            self.front.servers.watch_file(&path, &self.poller, &mut self.sources);
         }
     }
 }

@@ -126,11 +126,11 @@ impl Shell {
     }
 
     pub(super) fn ask_for_stream(&mut self, token: u64, stream: AwaitedStream, command: Command) {
-        let Some(principal) = self.clients.principal(token) else { return };
-        if let Some(client) = self.clients.get_mut(token) {
+        let Some(principal) = self.front.clients.principal(token) else { return };
+        if let Some(client) = self.front.clients.get_mut(token) {
             client.awaits = Some(stream);
         }
-        let ticket = self.tickets.give(token);
+        let ticket = self.front.tickets.give(token);
         self.command(token, ticket, principal, command);
     }
 
@@ -162,7 +162,7 @@ impl Shell {
 
     fn follow_events(&mut self, token: u64, after: Option<u64>) {
         let after = after.unwrap_or(self.core.newest_event());
-        self.streams.events.insert(token, after);
+        self.front.streams.events.insert(token, after);
     }
 
     /// The first frame says which logs the process has.
@@ -175,20 +175,20 @@ impl Shell {
             follower.map(|follower| self.output.follow(token, follower.for_text())).is_some()
         });
         if self.begin_event_stream(token, StreamForm::ProcessEvents) {
-            self.clients.stream(token, logs_frame(has).as_bytes());
+            self.front.clients.stream(token, logs_frame(has).as_bytes());
         }
     }
 
     /// False if the head is all that the client gets, since that is what it has asked for.
     fn begin_event_stream(&mut self, token: u64, form: StreamForm) -> bool {
         self.begin_stream(token, &stream_head());
-        let Some(client) = self.clients.get_mut(token).filter(|client| client.is_streaming()) else {
-            self.streams.remove(token);
+        let Some(client) = self.front.clients.get_mut(token).filter(|client| client.is_streaming()) else {
+            self.front.streams.remove(token);
             self.output.unfollow(token);
             return false;
         };
         client.stream_form = form;
-        self.streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
+        self.front.streams.keep_alive_at.get_or_insert(self.now.mono.after(KEEP_ALIVE_INTERVAL));
         true
     }
 
@@ -198,34 +198,34 @@ impl Shell {
     }
 
     fn add_events(&mut self, token: u64) -> bool {
-        let Some(&last) = self.streams.events.get(&token) else { return false };
+        let Some(&last) = self.front.streams.events.get(&token) else { return false };
         // The serials of another run do not count.
         let is_beyond = last > self.core.newest_event();
         let part = self.core.events_after(if is_beyond { 0 } else { last }, EVENTS_PER_PIECE);
         let Some(newest) = part.events.last().map(|event| event.serial) else {
-            let ends = self.streams.is_over && !self.output.is_followed_by(token);
+            let ends = self.front.streams.is_over && !self.output.is_followed_by(token);
             if ends {
                 self.end_stream_of(token);
             }
             return ends;
         };
         let frames = event_frames(&part, last, is_beyond || part.has_gap);
-        self.clients.stream(token, frames.as_bytes());
-        self.streams.events.insert(token, newest);
+        self.front.clients.stream(token, frames.as_bytes());
+        self.front.streams.events.insert(token, newest);
         true
     }
 
     fn add_log_piece(&mut self, token: u64) -> bool {
-        let Some(form) = self.clients.get(token).map(|client| client.stream_form) else { return false };
+        let Some(form) = self.front.clients.get(token).map(|client| client.stream_form) else { return false };
         let limit = if form == StreamForm::Tail { self.buffer.len() } else { LOG_BYTES_PER_PIECE };
         let limit = limit.min(self.buffer.len());
         let next = self.output.next_piece(token, &mut self.buffer[..limit]);
         let Some(FollowedPart { channel, piece, offset }) = next else { return false };
         if form == StreamForm::Tail {
             match piece {
-                FollowedPiece::Bytes(count) => self.clients.stream(token, &self.buffer[..count]),
-                FollowedPiece::Truncated => self.clients.stream(token, TRUNCATED),
-                FollowedPiece::Missed(bytes) => self.clients.stream(token, missed(bytes).as_bytes()),
+                FollowedPiece::Bytes(count) => self.front.clients.stream(token, &self.buffer[..count]),
+                FollowedPiece::Truncated => self.front.clients.stream(token, TRUNCATED),
+                FollowedPiece::Missed(bytes) => self.front.clients.stream(token, missed(bytes).as_bytes()),
                 FollowedPiece::End => {}
             }
         } else {
@@ -240,7 +240,7 @@ impl Shell {
                 FollowedPiece::End => LogPiece::End,
             };
             let channel = (form == StreamForm::ProcessEvents).then_some(channel);
-            self.clients.stream(token, log_frame(log_piece, offset, channel).as_bytes());
+            self.front.clients.stream(token, log_frame(log_piece, offset, channel).as_bytes());
         }
         if piece == FollowedPiece::End {
             self.end_stream_of(token);
@@ -249,8 +249,7 @@ impl Shell {
     }
 
     fn end_stream_of(&mut self, token: u64) {
-        self.clients.end_stream(token);
-        self.streams.remove(token);
+        self.front.end_stream(token);
         self.output.unfollow(token);
     }
 
@@ -259,14 +258,14 @@ impl Shell {
         if self.output.has_followers() {
             let core = &self.core;
             self.output.end_followers(|process| process.is_some_and(|process| core.spec(process).is_none()));
-            self.streams.due.append(&mut self.output.take_due_followers());
+            self.front.streams.due.append(&mut self.output.take_due_followers());
         }
-        self.streams.note_newest(self.core.newest_event());
-        if !self.streams.is_due() {
+        self.front.streams.note_newest(self.core.newest_event());
+        if !self.front.streams.is_due() {
             return;
         }
         let until = self.clock.now().mono.after(WORK_PER_TURN);
-        while let Some(token) = self.streams.next_due() {
+        while let Some(token) = self.front.streams.next_due() {
             if self.is_too_slow(token) {
                 self.drop_client(token);
             } else {
@@ -281,8 +280,8 @@ impl Shell {
 
     /// Whether entries that a client has not got yet have left the event log while it has not taken what it was sent.
     fn is_too_slow(&self, token: u64) -> bool {
-        let is_behind = self.clients.get(token).is_some_and(|client| client.is_behind());
-        let last = self.streams.events.get(&token);
+        let is_behind = self.front.clients.get(token).is_some_and(|client| client.is_behind());
+        let last = self.front.streams.events.get(&token);
         is_behind && last.is_some_and(|&last| self.core.events_after(last, 0).has_gap)
     }
 
@@ -290,15 +289,15 @@ impl Shell {
     /// last one.
     pub(super) fn keep_streams_alive(&mut self) {
         let now = self.now.mono;
-        if self.streams.keep_alive_at.is_none_or(|at| at > now) {
+        if self.front.streams.keep_alive_at.is_none_or(|at| at > now) {
             return;
         }
-        let tokens = self.clients.event_streams();
-        self.streams.keep_alive_at = (!tokens.is_empty()).then(|| now.after(KEEP_ALIVE_INTERVAL));
+        let tokens = self.front.clients.event_streams();
+        self.front.streams.keep_alive_at = (!tokens.is_empty()).then(|| now.after(KEEP_ALIVE_INTERVAL));
         for token in tokens {
-            let Some(client) = self.clients.get(token) else { continue };
+            let Some(client) = self.front.clients.get(token) else { continue };
             if !client.is_behind() {
-                self.clients.stream(token, KEEP_ALIVE);
+                self.front.clients.stream(token, KEEP_ALIVE);
                 self.serve(token);
             } else if now.since(client.last_used) >= KEEP_ALIVE_INTERVAL {
                 self.drop_client(token);
@@ -309,11 +308,8 @@ impl Shell {
     /// Disconnects the followers of events whose server is gone, or was replaced because it asks for another password or
     /// grants another role. Those of logs were ended with all followers.
     pub(super) fn drop_streams_of_closed_servers(&mut self) {
-        for token in self.clients.event_streams() {
-            let server = self.clients.get(token).map(|client| client.server);
-            if server.is_some_and(|server| self.servers.spec(server).is_none()) {
-                self.drop_client(token);
-            }
+        for token in self.front.streams_without_server() {
+            self.drop_client(token);
         }
     }
 
@@ -325,11 +321,11 @@ impl Shell {
 
     /// Everything ends: sends the rest to the clients that accept it at once, until `until`.
     pub(super) fn end_streams(&mut self, until: Mono) {
-        self.streams.is_over = true;
-        self.streams.due.extend(self.streams.events.keys());
+        self.front.streams.is_over = true;
+        self.front.streams.due.extend(self.front.streams.events.keys());
         self.end_followers();
         // A client that keeps up with a long log would get all of it.
-        while self.streams.is_due() && !self.is_over(until) {
+        while self.front.streams.is_due() && !self.is_over(until) {
             self.serve_streams();
         }
     }

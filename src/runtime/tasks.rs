@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::Shell;
 use super::children::not_spawned;
 use super::effects::{make_runtime_folders, not_found};
-use super::task_table::{Cancelled, EndedTask, QueuedTask};
+use super::task_runner::not_run;
+use super::task_table::{EndedTask, QueuedTask};
 use crate::config::resolve_command;
 use crate::model::{ChildId, ExitStatus, LogTarget, Pid, ProcessId, ProcessSpec, User};
 use crate::output::Wanted;
@@ -23,25 +24,15 @@ use crate::sys::spawn_failures::ChildNotes;
 impl Shell {
     /// Starts a task, or queues it. Returns the end of one that can't be started.
     pub(super) fn run_task(&mut self, child: ChildId, task: Task) -> Option<Input> {
-        if !self.tasks.may_start(child) {
-            return self.queue_task(child, QueuedTask::Command(task));
+        if !self.runner.tasks.may_start(child) {
+            return self.runner.queue(child, QueuedTask::Command(task));
         }
         self.start_task(child, &task).err().map(|failure| not_run(child, failure))
     }
 
-    /// Queues a task. Returns the outcome if the queue is full.
-    pub(super) fn queue_task(&mut self, child: ChildId, task: QueuedTask) -> Option<Input> {
-        let what = match self.tasks.queue(child, task).err()? {
-            QueuedTask::Command(task) => format!("run {}", task.command),
-            QueuedTask::FileCheck { path, .. } => format!("look for '{}'", path.display()),
-        };
-        let text = format!("cannot {what}: too many tasks are queued");
-        Some(not_run(child, NotSpawned::for_shortage(text)))
-    }
-
     /// Starts queued tasks, as many as this turn allows.
     pub(super) fn start_queued_tasks(&mut self) {
-        while let Some((child, task)) = self.tasks.dequeue(&mut self.start_budget) {
+        while let Some((child, task)) = self.runner.tasks.dequeue(&mut self.runner.budget) {
             let outcome = match task {
                 QueuedTask::Command(task) => {
                     self.start_task(child, &task).err().map(|failure| not_run(child, failure))
@@ -52,32 +43,17 @@ impl Shell {
         }
     }
 
-    /// Kills a task. Returns the end of one that was still queued.
-    pub(super) fn cancel_task(&mut self, child: ChildId) -> Option<Input> {
-        if let ChildId::Probe(probe) = child
-            && self.probes.cancel(probe, &mut self.sources)
-        {
-            return None;
-        }
-        match self.tasks.cancel(child) {
-            Cancelled::Dequeued => {
-                Some(Input::TaskEnded { child, end: TaskEnd::Cancelled, output: Vec::new() })
-            }
-            Cancelled::Killed | Cancelled::Unknown => None,
-        }
-    }
-
     /// A task was reaped: its output is read before its end is reported.
     pub(super) fn task_ended(&mut self, child: ChildId, pid: Pid, status: ExitStatus) {
         self.with_output(|output, context| output.drain_dead(child, context));
-        let end = match self.child_notes.take(pid, status) {
+        let end = match self.children.notes.take(pid, status) {
             Some(failure) => TaskEnd::NotRun(not_spawned(failure.to_string(), &failure.error)),
             None => TaskEnd::Exited(status),
         };
         let watch = (&self.poller, &mut self.sources);
         // The end of a task that a restart has abandoned is not reported.
-        if let Some(EndedTask { end, output }) = self.tasks.end(child, end, &mut self.buffer, watch) {
-            let input = self.task_outcome(child, end, output);
+        if let Some(EndedTask { end, output }) = self.runner.tasks.end(child, end, &mut self.buffer, watch) {
+            let input = self.runner.outcome(child, end, output);
             self.feed(input);
         }
     }
@@ -89,12 +65,12 @@ impl Shell {
         let started = match child {
             ChildId::Hook(_) => self.start_hook(child, task.process, &program),
             ChildId::Probe(_) | ChildId::Exec(_) | ChildId::Process(_) => {
-                start_captured(&program, &self.child_notes)
+                start_captured(&program, &self.children.notes)
             }
         };
         let (pid, captured) = started.map_err(|error| cannot_run(&task.command, &error))?;
         self.children.add_task(pid, child);
-        self.tasks.add(child, pid, self.now.mono, task.timeout, captured);
+        self.runner.tasks.add(child, pid, self.now.mono, task.timeout, captured);
         Ok(())
     }
 
@@ -117,7 +93,7 @@ impl Shell {
             Descriptors::piped(ChildStdin::Empty, spec.redirect_stderr)
         };
         let (pid, ends) =
-            match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes, &self.child_notes)) {
+            match pipes.and_then(|pipes| spawn(&program.0, &program.1, pipes, &self.children.notes)) {
                 Ok(started) => started,
                 Err(error) => {
                     self.output.close(outlets);
@@ -158,10 +134,6 @@ fn start_captured(
 ) -> io::Result<(Pid, Option<OwnedFd>)> {
     let (pid, ends) = spawn(program, attributes, Descriptors::piped(ChildStdin::Empty, true)?, notes)?;
     Ok((pid, ends.stdout))
-}
-
-fn not_run(child: ChildId, failure: NotSpawned) -> Input {
-    Input::TaskEnded { child, end: TaskEnd::NotRun(failure), output: Vec::new() }
 }
 
 fn cannot_run(command: &str, error: &io::Error) -> NotSpawned {

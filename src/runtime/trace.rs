@@ -43,7 +43,7 @@ impl Shell {
     pub(super) fn trace_request(&mut self, token: u64, request: &Request) {
         if self.traces() {
             let request = format!("{} {} {}", request.method, request.target, request.version.name());
-            self.traces.0.insert(token, Trace { request, method: None });
+            self.front.traces.0.insert(token, Trace { request, method: None });
         }
     }
 
@@ -54,7 +54,7 @@ impl Shell {
         // It may contain anything, including line endings.
         let method = method.escape_debug().to_string();
         self.log(LogLevel::Trace, &format!("XML-RPC method called: {method}()"));
-        if let Some(trace) = self.traces.0.get_mut(&token) {
+        if let Some(trace) = self.front.traces.0.get_mut(&token) {
             trace.method = Some(method);
         }
     }
@@ -64,7 +64,7 @@ impl Shell {
     /// COMPAT: always at trace level; Supervisor logs every response that contains the word error as an
     /// error.
     pub(super) fn trace_answer(&mut self, token: u64, response: &Response, bytes: usize) {
-        let Some(Trace { request, method }) = self.traces.0.remove(&token) else { return };
+        let Some(Trace { request, method }) = self.front.traces.0.remove(&token) else { return };
         if let Some(method) = method {
             let outcome = match decode_response(response.content()) {
                 Ok(Err((code, text))) => format!("returned fault: [{code}] {text}"),
@@ -72,7 +72,7 @@ impl Shell {
             };
             self.log(LogLevel::Trace, &format!("XML-RPC method {method}() {outcome}"));
         }
-        let (peer, time) = (self.clients.peer(token), access_time(self.now.wall));
+        let (peer, time) = (self.front.clients.peer(token), access_time(self.now.wall));
         let line = format!("{peer} - - [{time}] \"{request}\" {} {bytes}", response.status);
         self.log(LogLevel::Trace, &line);
     }

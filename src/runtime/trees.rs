@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::Shell;
-use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, Signal, SortedMap};
+use super::{Children, Resources, Shell};
+use crate::model::{LimitOption, LimitsSpec, LogLevel, Pid, ProcessId, ProcessSpec, Signal, SortedMap};
 use crate::supervise::{Effect, KillTarget, LeaderlessGroup, Members};
 use crate::sys::cgroup::Cgroup;
 use crate::sys::groups::{proc_obstacle, signal_with_leader};
@@ -39,6 +39,18 @@ pub(super) struct Trees {
 }
 
 impl Trees {
+    /// The limits of a program that is started now, with the mark of its tree if it needs one.
+    pub(super) fn marked_limits(&mut self, process: ProcessId, spec: &ProcessSpec) -> Option<LimitsSpec> {
+        if !spec.has_mark() {
+            return None;
+        }
+        let mark = self.mark(process).or_else(TreeMark::new)?;
+        self.marks.insert(process, mark);
+        let mut limits = spec.limits.as_deref().cloned().unwrap_or_default();
+        limits.set_resource(LimitOption::RlimitLocks, mark.bounds());
+        Some(limits)
+    }
+
     /// Forgets the mark of a process that is not started again.
     pub(super) fn forget(&mut self, process: ProcessId) {
         self.marks.remove(&process);
@@ -82,17 +94,6 @@ pub(super) fn signal_cgroup(cgroup: &Cgroup, own: &[Pid], signal: Signal, except
 }
 
 impl Shell {
-    /// The limits of a program that is started now, with the mark of its tree if it needs one: unless it runs in a cgroup
-    /// or not at all.
-    pub(super) fn marked_limits(&mut self, process: ProcessId, enters_cgroup: bool) -> Option<LimitsSpec> {
-        let spec = self.core.spec(process).filter(|spec| spec.has_mark() && !enters_cgroup)?;
-        let mark = self.trees.mark(process).or_else(TreeMark::new)?;
-        self.trees.marks.insert(process, mark);
-        let mut limits = spec.limits.as_deref().cloned().unwrap_or_default();
-        limits.set_resource(LimitOption::RlimitLocks, mark.bounds());
-        Some(limits)
-    }
-
     /// Logs once for each option that it needs /proc, for a program that is started without a cgroup.
     pub(super) fn report_missing_proc(&mut self, process: ProcessId) {
         let Some(spec) = self.core.spec(process) else { return };
@@ -105,17 +106,26 @@ impl Shell {
         }
         let Some(why) = proc_obstacle() else { return };
         for (is_set, option, consequence) in options {
-            if is_set && self.trees.reported.insert(option) {
+            if is_set && self.resources.trees.reported.insert(option) {
                 self.log(LogLevel::Warn, &format!("{option} {consequence}: {why}"));
             }
         }
     }
 
+    /// The process group that has got a stop signal already, with `stopasgroup`.
+    pub(super) fn already_signalled(&self, process: ProcessId, leader: Pid, signal: Signal) -> Option<Pid> {
+        let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
+        (has_got_it && signal != Signal::KILL).then_some(leader)
+    }
+}
+
+impl Resources {
     /// The members of a cgroup or a tree whose leader is gone. `None` if only its process group can be searched. `table`
     /// is read once for all processes.
     pub(super) fn members_beyond_group(
         &self,
         LeaderlessGroup { process, target, .. }: LeaderlessGroup,
+        children: &Children,
         table: &mut Option<Option<ProcessTable>>,
     ) -> Option<Members> {
         match target {
@@ -128,79 +138,104 @@ impl Shell {
             KillTarget::Tree => {
                 let roots = TreeRoots { own: &[], mark: Some(self.trees.mark(process)?) };
                 let table = table.get_or_insert_with(ProcessTable::read).as_ref()?;
-                Some(Members::of(table.tree(roots, &|pid| self.children.has_pid(pid))))
+                Some(Members::of(table.tree(roots, &|pid| children.has_pid(pid))))
             }
         }
     }
 
-    /// Sends a signal to the members of a group whose leader is gone.
-    pub(super) fn signal_members(&mut self, group: LeaderlessGroup, signal: Signal) {
-        let LeaderlessGroup { process, leader, target } = group;
+    /// Sends a signal to the members of a group whose leader is gone, except those of the process group `except`.
+    pub(super) fn signal_members(
+        &mut self,
+        LeaderlessGroup { process, leader, target }: LeaderlessGroup,
+        signal: Signal,
+        except: Option<Pid>,
+        children: &Children,
+    ) {
         match target {
-            KillTarget::Cgroup => self.signal_cgroup_of(process, leader, &[], signal),
+            KillTarget::Cgroup => self.signal_cgroup_of(process, &[], signal, except),
             KillTarget::Tree if self.trees.mark(process).is_some() => {
-                self.signal_tree(process, leader, &[], signal);
+                self.trees.signal_later(process, leader, (signal, except));
             }
             KillTarget::Process | KillTarget::Group | KillTarget::Tree => {
-                let _ = self.children.group(process, leader).signal(signal);
+                let _ = children.group(process, leader).signal(signal);
             }
         }
     }
 
-    /// The process group that has got a stop signal already, with `stopasgroup`.
-    fn already_signalled(&self, process: ProcessId, leader: Pid, signal: Signal) -> Option<Pid> {
-        let has_got_it = self.core.spec(process).is_some_and(|spec| spec.stop_as_group);
-        (has_got_it && signal != Signal::KILL).then_some(leader)
-    }
-
-    /// Sends a signal to everything in the cgroup of a process, except its own live processes. To be called before these
-    /// get SIGKILL.
-    pub(super) fn signal_cgroup_of(&self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
+    /// Sends a signal to everything in the cgroup of a process, except its own live processes and the process group
+    /// `except`. To be called before its own processes get SIGKILL.
+    pub(super) fn signal_cgroup_of(
+        &self,
+        process: ProcessId,
+        own: &[Pid],
+        signal: Signal,
+        except: Option<Pid>,
+    ) {
         if let Some(cgroup) = self.cgroups.of(process) {
-            signal_cgroup(cgroup, own, signal, self.already_signalled(process, leader, signal));
+            signal_cgroup(cgroup, own, signal, except);
         }
     }
+}
 
-    /// Sends a signal to the tree of a process, except its own live processes. To be called before these get SIGKILL.
-    /// Without such processes the signals are sent by [`Self::signal_trees`].
-    pub(super) fn signal_tree(&mut self, process: ProcessId, leader: Pid, own: &[Pid], signal: Signal) {
-        let except = self.already_signalled(process, leader, signal);
-        let mark = self.trees.mark(process);
-        let to = TreeSignal { own: own.to_vec(), mark, signal, except };
-        self.trees.pending.push(PendingSignal { process, leader, to, also_leader: false });
-        if !own.is_empty() {
-            self.signal_trees();
-        }
+impl Trees {
+    fn queue(
+        &mut self,
+        process: ProcessId,
+        leader: Pid,
+        own: &[Pid],
+        to: (Signal, Option<Pid>),
+        also_leader: bool,
+    ) {
+        let (signal, except) = to;
+        let to = TreeSignal { own: own.to_vec(), mark: self.mark(process), signal, except };
+        self.pending.push(PendingSignal { process, leader, to, also_leader });
     }
 
-    /// The same, later, and then to its leader, which is its only live process.
-    pub(super) fn signal_tree_with_leader(
+    /// Sends a signal to the tree of a process whose leader is gone, with the others by [`Self::signal_pending`].
+    fn signal_later(&mut self, process: ProcessId, leader: Pid, to: (Signal, Option<Pid>)) {
+        self.queue(process, leader, &[], to, false);
+    }
+
+    /// Sends a signal to the tree of a process at once, except its own live processes. To be called before these get
+    /// SIGKILL.
+    pub(super) fn signal_now(
+        &mut self,
+        (process, leader): (ProcessId, Pid),
+        own: &[Pid],
+        to: (Signal, Option<Pid>),
+        children: &Children,
+    ) {
+        self.queue(process, leader, own, to, false);
+        self.signal_pending(children);
+    }
+
+    /// Sends a signal to the tree of a process, with the others by [`Self::signal_pending`], and then to its leader, which is
+    /// its only live process.
+    pub(super) fn signal_with_leader(
         &mut self,
         process: ProcessId,
         leader: Pid,
         signal: Signal,
     ) -> io::Result<()> {
-        let mark = self.trees.mark(process);
-        let to = TreeSignal { own: vec![leader], mark, signal, except: None };
-        self.trees.pending.push(PendingSignal { process, leader, to, also_leader: true });
+        self.queue(process, leader, &[leader], (signal, None), true);
         // It is not reaped before, so nothing else can go wrong later.
         send_signal(leader, Signal(0), false)
     }
 
     /// Sends pending signals to trees. To be called before anything is reaped.
-    pub(super) fn signal_trees(&mut self) {
-        if self.trees.pending.is_empty() {
+    pub(super) fn signal_pending(&mut self, children: &Children) {
+        if self.pending.is_empty() {
             return;
         }
-        let pending = std::mem::take(&mut self.trees.pending);
+        let pending = std::mem::take(&mut self.pending);
         let signals = pending.iter().map(|it| &it.to).collect();
-        let are_found = signal_trees(signals, &|pid| self.children.has_pid(pid));
+        let are_found = signal_trees(signals, &|pid| children.has_pid(pid));
         for PendingSignal { process, leader, to, also_leader } in &pending {
             if *also_leader {
                 let _ = signal_with_leader(*leader, to.signal);
             } else if !are_found && to.own.is_empty() && to.except.is_none() {
                 // As with killasgroup.
-                let _ = self.children.group(*process, *leader).signal(to.signal);
+                let _ = children.group(*process, *leader).signal(to.signal);
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::effects::no_exec;
-use super::task_table::StartBudget;
 use super::{Shell, Source};
 use crate::model::{
     ChildId, ExitStatus, LimitOption, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState,
@@ -52,7 +51,7 @@ impl Shell {
                 }
                 None => {}
             }
-            self.signal_trees();
+            self.resources.trees.signal_pending(&self.children);
             let ready = self.wait(self.timeout());
             self.turn(&ready);
         };
@@ -70,13 +69,11 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let has_startable = self.tasks.has_startable() || self.probes.has_startable();
-        if has_startable
-            || self.more_to_reap
-            || self.measurements.is_due()
-            || self.clients.has_work()
+        if self.runner.has_startable()
+            || self.children.more_to_reap
+            || self.resources.has_measurements()
+            || self.front.has_work()
             || self.output.has_due_followers()
-            || self.streams.is_due()
         {
             return Some(Duration::ZERO);
         }
@@ -101,17 +98,16 @@ impl Shell {
     /// Handles signals, dead children, output, and what is due. Clients are served after that, in `flush`.
     fn turn(&mut self, ready: &[Ready]) {
         self.now = self.clock.now();
-        self.start_budget = StartBudget::of_turn();
-        self.groups_of_turn = None;
-        self.cgroups.look_at_oom_kills(self.now.mono, &mut self.buffer);
+        self.runner.begin_turn();
+        self.resources.begin_turn(self.now.mono, &mut self.buffer);
         self.output.begin_turn(self.now);
         let sources: Vec<_> = ready.iter().filter_map(|it| Some((self.sources.get(it.token)?, it))).collect();
-        if self.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
+        if self.children.more_to_reap || sources.iter().any(|(source, _)| *source == Source::Signals) {
             self.take_signals();
         }
         for (source, it) in &sources {
             match source {
-                Source::Task(child) => self.tasks.read(*child, &mut self.buffer, &self.poller),
+                Source::Task(child) => self.runner.tasks.read(*child, &mut self.buffer, &self.poller),
                 Source::Stdin(process) => self.stdin_is_ready(*process),
                 Source::SelfReport(process) => self.take_self_reports(*process),
                 Source::MainProcess(process) => self.main_process_ended(*process),
@@ -151,13 +147,13 @@ impl Shell {
                 | Source::Output => {}
             }
         }
-        self.tasks.wake(self.now.mono, (&self.poller, &mut self.sources));
+        self.runner.tasks.wake(self.now.mono, (&self.poller, &mut self.sources));
         self.with_output(|output, _| output.wake());
         self.close_overdue_clients();
         self.keep_streams_alive();
         self.answer_overdue_visits();
-        self.servers.wake(self.now.mono, &self.poller);
-        if self.servers.take_check_due(self.now.mono) {
+        self.front.servers.wake(self.now.mono, &self.poller);
+        if self.front.servers.take_check_due(self.now.mono) {
             self.restore_socket_files(false);
         }
     }
@@ -181,7 +177,7 @@ impl Shell {
     /// Pipelined requests of clients are answered before a restart. Their commands are refused by now, so
     /// this terminates.
     fn answer_to_the_end(&mut self) {
-        while self.clients.has_work() {
+        while self.front.clients.has_work() {
             self.serve_clients();
         }
     }
@@ -198,10 +194,10 @@ impl Shell {
     /// One SIGCHLD may stand for several children, and all must be reaped.
     fn reap_children(&mut self) {
         // They name processes that are not reaped yet.
-        self.signal_trees();
-        self.more_to_reap = true;
+        self.resources.trees.signal_pending(&self.children);
+        self.children.more_to_reap = true;
         // To find one of many children the kernel looks at each, and probes are the last.
-        for (probe, pid) in self.tasks.probes() {
+        for (probe, pid) in self.runner.tasks.probes() {
             if let Some(status) = reap_child(pid) {
                 self.children.take_pid(pid);
                 self.task_ended(probe, pid, status);
@@ -210,7 +206,7 @@ impl Shell {
         let mut has_orphan = false;
         for _ in 0..CHILDREN_REAPED_PER_TURN {
             let Reaped::Child(pid, status) = reap() else {
-                self.more_to_reap = false;
+                self.children.more_to_reap = false;
                 break;
             };
             match self.children.take_pid(pid) {
@@ -225,7 +221,7 @@ impl Shell {
         }
         if has_orphan {
             let children = &self.children;
-            self.cgroups.remove_empty(|process| children.is_live(process));
+            self.resources.cgroups.remove_empty(|process| children.is_live(process));
         }
     }
 
@@ -240,7 +236,8 @@ impl Shell {
         let limits = self.core.spec(process).and_then(|spec| spec.limits.as_deref());
         let has_process_limit = || limits.is_some_and(|it| it.resource(LimitOption::RlimitNproc).is_some());
         let failure = self
-            .child_notes
+            .children
+            .notes
             .take(pid, status)
             .map(|failure| if has_process_limit() { failure.with_process_limit() } else { failure });
         let input = match failure {
@@ -264,7 +261,7 @@ impl Shell {
             }
         };
         self.feed(input);
-        self.servers.descriptor_is_free();
+        self.front.servers.descriptor_is_free();
         if !self.children.is_live(process) {
             self.release_socket(process);
         }
@@ -276,12 +273,12 @@ impl Shell {
         self.abandon_tasks();
         // Clients are no longer served, and descriptors that are not handled must not wake us.
         self.drop_clients();
-        self.servers.close();
+        self.front.servers.close();
         self.finish_held(self.clock.now().mono.after(LAST_OUTPUT_TIMEOUT));
         if is_pid_1() {
             self.sweep_orphans();
         }
-        self.cgroups.end();
+        self.resources.cgroups.end();
         self.with_output(Outputs::close_held);
         self.let_readers_finish();
     }
@@ -342,7 +339,7 @@ impl Shell {
             match self.sources.get(it.token) {
                 Some(Source::Output) => self.with_output(|output, context| output.ready(it.token, context)),
                 Some(Source::Signals) => self.signals.pending().for_each(drop),
-                Some(Source::ChildNotes) => self.child_notes.receive(),
+                Some(Source::ChildNotes) => self.children.notes.receive(),
                 // All of them are closed, which removes them from the poller.
                 Some(
                     Source::Server(_)

@@ -84,14 +84,16 @@ impl Shell {
     /// Begins the next request with a long reply, or makes room for it.
     pub(super) fn serve_line(&mut self) {
         // A reply that is being encoded does not count in full yet.
-        if self.clients.is_any_encoded() || self.clients.line_due().is_none_or(|at| at > self.now.mono) {
+        if self.front.clients.is_any_encoded()
+            || self.front.clients.line_due().is_none_or(|at| at > self.now.mono)
+        {
             return;
         }
-        if let Some((holder, _)) = self.clients.blocking() {
+        if let Some((holder, _)) = self.front.clients.blocking() {
             return self.take_back(holder);
         }
-        let Some(token) = self.clients.line.pop_front() else { return };
-        if let Some(pending) = self.clients.get_mut(token).and_then(|client| client.pending.take()) {
+        let Some(token) = self.front.clients.line.pop_front() else { return };
+        if let Some(pending) = self.front.clients.get_mut(token).and_then(|client| client.pending.take()) {
             self.take_up(token, pending);
         }
         self.serve(token);
@@ -100,7 +102,7 @@ impl Shell {
 
     /// Takes memory back from connections while all of them hold too much.
     pub(super) fn keep_to_the_budget(&mut self) {
-        while let Some(token) = self.clients.yielding_memory() {
+        while let Some(token) = self.front.clients.yielding_memory() {
             self.take_back(token);
         }
     }
@@ -108,7 +110,7 @@ impl Shell {
     /// Takes back the memory that a connection holds: its request is refused, or it is closed in the middle of its
     /// reply.
     fn take_back(&mut self, token: u64) {
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+        let Some(client) = self.front.clients.by_token.get_mut(&token) else { return };
         if !client.unsent.is_empty() {
             return self.drop_client(token);
         }
@@ -118,15 +120,15 @@ impl Shell {
         let ticket = client.ticket.take();
         self.abandon_request(token, ticket);
         self.refuse(token);
-        if self.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
+        if self.front.clients.get(token).is_some_and(|client| client.held_bytes > SMALL_BYTES_MAX) {
             self.drop_client(token);
         }
     }
 
     /// Refuses a request for lack of memory.
     pub(super) fn refuse(&mut self, token: u64) {
-        if self.clients.get_mut(token).is_some_and(|client| client.pending.take().is_some()) {
-            self.clients.line.retain(|&it| it != token);
+        if self.front.clients.get_mut(token).is_some_and(|client| client.pending.take().is_some()) {
+            self.front.clients.line.retain(|&it| it != token);
         }
         self.respond_with_refusal(token, RequestRefusal::unavailable());
         self.serve(token);

@@ -110,7 +110,7 @@ impl Client {
 impl Shell {
     /// Closes a connection to free a descriptor for a new one. False if none yields.
     pub(in crate::runtime) fn make_room(&mut self, newcomer: Newcomer) -> bool {
-        let yielding = self.clients.yielding(newcomer, self.now.mono, IDLE_LEAST);
+        let yielding = self.front.clients.yielding(newcomer, self.now.mono, IDLE_LEAST);
         if let Some(token) = yielding {
             self.drop_client(token);
         }
@@ -121,7 +121,8 @@ impl Shell {
     pub(in crate::runtime) fn yield_descriptors(&mut self, count: usize) -> bool {
         let mut is_any = false;
         for _ in 0..count {
-            let Some(token) = self.clients.yielding(Newcomer::Child, self.now.mono, Duration::ZERO) else {
+            let Some(token) = self.front.clients.yielding(Newcomer::Child, self.now.mono, Duration::ZERO)
+            else {
                 break;
             };
             self.drop_client(token);

@@ -107,6 +107,16 @@ impl Clients {
         self.by_token.values().filter_map(|client| client.deadline).chain(self.line_due()).min()
     }
 
+    /// Removes a connection, with its request that waits in line.
+    pub(super) fn remove(&mut self, token: u64) -> Option<Box<Client>> {
+        let client = self.by_token.remove(&token)?;
+        self.held_bytes -= client.held_bytes;
+        if client.pending.is_some() {
+            self.line.retain(|&it| it != token);
+        }
+        Some(client)
+    }
+
     /// The address of the peer.
     pub(super) fn peer(&self, token: u64) -> String {
         self.by_token.get(&token).map_or_else(String::new, |client| client.stream.peer())

@@ -32,8 +32,8 @@ impl Shell {
     pub(in crate::runtime) fn add_client(&mut self, stream: SocketStream, server: usize) {
         let is_local = matches!(stream, SocketStream::Unix(_));
         let newcomer = if is_local { Newcomer::Local } else { Newcomer::Remote };
-        if self.clients.by_token.len() >= self.clients.most {
-            match self.clients.yielding(newcomer, self.now.mono, Duration::ZERO) {
+        if self.front.clients.by_token.len() >= self.front.clients.most {
+            match self.front.clients.yielding(newcomer, self.now.mono, Duration::ZERO) {
                 Some(token) => self.drop_client(token),
                 // None of them yields.
                 None => return,
@@ -46,36 +46,29 @@ impl Shell {
         }
         let uid = door::peer_uid(&stream);
         let client = Client::new(stream, server, uid, self.now.mono);
-        self.clients.by_token.insert(token, Box::new(client));
+        self.front.clients.by_token.insert(token, Box::new(client));
     }
 
     /// Closes all connections.
     pub(in crate::runtime) fn drop_clients(&mut self) {
-        let tokens: Vec<_> = self.clients.by_token.keys().copied().collect();
+        let tokens: Vec<_> = self.front.clients.by_token.keys().copied().collect();
         tokens.into_iter().for_each(|token| self.drop_client(token));
     }
 
     pub(in crate::runtime) fn drop_client(&mut self, token: u64) {
         self.sources.remove(token);
-        self.traces.remove(token);
         self.output.unfollow(token);
-        self.streams.remove(token);
-        if let Some(client) = self.clients.by_token.remove(&token) {
-            self.clients.held_bytes -= client.held_bytes;
-            if client.pending.is_some() {
-                self.clients.line.retain(|&it| it != token);
-            }
+        if let Some(client) = self.front.remove(token) {
             self.poller.remove(client.stream.as_fd());
-            self.servers.descriptor_is_free();
             self.abandon_request(token, client.ticket);
         }
     }
 
     /// A client has sent something, can be sent something, or is gone.
     pub(in crate::runtime) fn client_is_ready(&mut self, token: u64, readable: bool) {
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
+        if let Some(client) = self.front.clients.by_token.get_mut(&token) {
             client.is_readable |= readable;
-            self.clients.enqueue(token);
+            self.front.clients.enqueue(token);
         }
     }
 
@@ -90,18 +83,22 @@ impl Shell {
     /// Reports the commands whose clients have gone. Not when a client is dropped: that may be while an effect of the core
     /// is carried out.
     fn report_cancelled(&mut self) {
-        for ticket in std::mem::take(&mut self.clients.cancelled) {
+        for ticket in std::mem::take(&mut self.front.clients.cancelled) {
             self.feed(Input::Cancelled { ticket });
         }
     }
 
     fn serve_queue(&mut self) {
         let until = self.clock.now().mono.after(WORK_PER_TURN);
-        while let Some(token) = self.clients.next_in_queue() {
+        while let Some(token) = self.front.clients.next_in_queue() {
             self.continue_answering(token, until);
             self.continue_page_request(token);
-            let is_readable =
-                self.clients.by_token.get_mut(&token).is_some_and(|it| std::mem::take(&mut it.is_readable));
+            let is_readable = self
+                .front
+                .clients
+                .by_token
+                .get_mut(&token)
+                .is_some_and(|it| std::mem::take(&mut it.is_readable));
             if is_readable && !self.read_client(token) {
                 self.drop_client(token);
             } else {
@@ -121,7 +118,7 @@ impl Shell {
 
     /// False at the end of its input.
     fn read_client(&mut self, token: u64) -> bool {
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
+        let Some(client) = self.front.clients.by_token.get_mut(&token) else { return true };
         match client.stream.read(&mut self.buffer[..READ_BYTES_MAX]) {
             Ok(0) => false,
             Ok(count) => {
@@ -144,7 +141,7 @@ impl Shell {
             if !self.send(token) {
                 return self.drop_client(token);
             }
-            let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+            let Some(client) = self.front.clients.by_token.get_mut(&token) else { return };
             if !client.unsent.is_empty() || client.lingers {
                 break;
             }
@@ -158,7 +155,7 @@ impl Shell {
             }
             if client.http.is_streaming() {
                 if was_served {
-                    self.streams.put_off(token);
+                    self.front.streams.put_off(token);
                     break;
                 }
                 was_served = true;
@@ -169,7 +166,7 @@ impl Shell {
             }
             if was_served {
                 if client.http.has_input() {
-                    self.clients.enqueue(token);
+                    self.front.clients.enqueue(token);
                 }
                 break;
             }
@@ -184,7 +181,7 @@ impl Shell {
                     continue;
                 }
             };
-            let Some(client) = self.clients.by_token.get_mut(&token).filter(|_| is_admitted) else {
+            let Some(client) = self.front.clients.by_token.get_mut(&token).filter(|_| is_admitted) else {
                 continue;
             };
             match client.http.next_request() {
@@ -208,13 +205,13 @@ impl Shell {
 
     /// Derives from the buffers what to wait for, and for how long.
     fn settle(&mut self, token: u64) {
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return };
+        let Some(client) = self.front.clients.by_token.get_mut(&token) else { return };
         let asked = client.calls.as_ref().map_or(0, Multicall::held_bytes)
             + client.reply.as_ref().map_or(0, LongReply::held_bytes)
             + client.pending.as_ref().map_or(0, Pending::held_bytes);
         let held_bytes = client.http.held_bytes() + client.unsent.held_bytes() + asked;
-        self.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
-        self.clients.held_bytes += held_bytes;
+        self.front.clients.held_bytes -= std::mem::replace(&mut client.held_bytes, held_bytes);
+        self.front.clients.held_bytes += held_bytes;
         if !client.lingers {
             let timeout = self.settings.daemon.client_timeout;
             let until = client.deadline.unwrap_or_else(|| self.now.mono.after(timeout));
@@ -232,7 +229,7 @@ impl Shell {
     /// False if the client is gone.
     fn send(&mut self, token: u64) -> bool {
         let timeout = self.settings.daemon.client_timeout;
-        let Some(client) = self.clients.by_token.get_mut(&token) else { return true };
+        let Some(client) = self.front.clients.by_token.get_mut(&token) else { return true };
         while !client.unsent.is_empty() {
             let pieces: Vec<_> = client.unsent.next().collect();
             match client.stream.send(&pieces) {
@@ -260,7 +257,7 @@ impl Shell {
     /// Begins a reply that lasts until its stream ends.
     pub(in crate::runtime) fn begin_stream(&mut self, token: u64, response: &Response) {
         let date = http_date(self.now.wall.unix_secs());
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
+        if let Some(client) = self.front.clients.by_token.get_mut(&token) {
             client.unsent.push(client.http.begin_stream(response, &date));
             let bytes = client.unsent.bytes();
             self.trace_answer(token, response, bytes);
@@ -270,8 +267,8 @@ impl Shell {
     pub(in crate::runtime) fn respond(&mut self, token: u64, response: Response) {
         let date = http_date(self.now.wall.unix_secs());
         let timeout = self.settings.daemon.client_timeout;
-        let traced = self.traces.is_any().then(|| response.clone());
-        if let Some(client) = self.clients.by_token.get_mut(&token) {
+        let traced = self.front.traces.is_any().then(|| response.clone());
+        if let Some(client) = self.front.clients.by_token.get_mut(&token) {
             for part in client.http.respond_in_parts(response, &date) {
                 client.unsent.push(part);
             }
@@ -286,7 +283,7 @@ impl Shell {
 
     /// The last response of a connection.
     pub(in crate::runtime) fn respond_with_refusal(&mut self, token: u64, refusal: RequestRefusal) {
-        let format = self.clients.get(token).map(|client| client.refusal_format);
+        let format = self.front.clients.get(token).map(|client| client.refusal_format);
         self.respond(token, refusal.response(format.unwrap_or_default()));
     }
 
@@ -295,6 +292,7 @@ impl Shell {
         let now = self.now.mono;
         let is_over = |client: &Client| client.deadline.is_some_and(|at| at <= now);
         let over: Vec<u64> = self
+            .front
             .clients
             .by_token
             .iter()
@@ -302,7 +300,7 @@ impl Shell {
             .map(|(&token, _)| token)
             .collect();
         for token in over {
-            if self.clients.get(token).is_some_and(|client| client.pending.is_some()) {
+            if self.front.clients.get(token).is_some_and(|client| client.pending.is_some()) {
                 self.refuse(token);
             } else {
                 self.drop_client(token);
