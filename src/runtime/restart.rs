@@ -45,6 +45,7 @@ impl Shell {
                 let settings = self.read_settings(&BTreeMap::new())?;
                 self.log_messages(settings.notices);
                 self.activity.set_level(settings.daemon.log_level);
+                self.feed(Input::LogLevel { level: settings.daemon.log_level });
                 Ok(settings.groups)
             }
         }
@@ -85,6 +86,7 @@ impl Shell {
         self.pid_file = None;
         write_pid_file(self);
         self.prepare_cgroups();
+        self.feed(Input::LogLevel { level: self.activity.level() });
         self.feed(Input::Begin);
     }
 

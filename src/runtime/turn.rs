@@ -61,6 +61,7 @@ impl Shell {
 
     /// Signals that arrived during start-up come first: after a termination request nothing is started.
     fn begin(&mut self) {
+        self.feed(Input::LogLevel { level: self.activity.level() });
         self.take_signals();
         if self.core.state() == SupervisorState::Running {
             self.prepare_cgroups();

@@ -220,6 +220,8 @@ pub struct Effects {
     pub all: Vec<Effect>,
     /// The event types that any pool subscribes to; no other events are created.
     pub(super) asked_for: EventTypes,
+    /// Lines of lower levels are not made; `None` if all are logged.
+    pub(super) log_level: Option<LogLevel>,
     /// Events that have not been given to pools yet.
     pub(super) news: Vec<Event>,
     /// What is to be recorded in the histories and the event log.
@@ -248,7 +250,16 @@ impl Effects {
     }
 
     pub(super) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
-        self.push(Effect::Log { level, text: text.into() });
+        if self.log_level.is_none_or(|lowest| level >= lowest) {
+            self.push(Effect::Log { level, text: text.into() });
+        }
+    }
+
+    /// A line of a level that is rarely logged: its text is made only if it is.
+    pub(super) fn debug(&mut self, text: impl FnOnce() -> String) {
+        if self.log_level.is_none_or(|lowest| LogLevel::Debug >= lowest) {
+            self.push(Effect::Log { level: LogLevel::Debug, text: text() });
+        }
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, result: Result<Reply, Fault>) {

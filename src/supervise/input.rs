@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Members, NotSpawned, Orphan, ProbeFailure, SendOutcome, StdinError, TaskEnd};
 use crate::events::OutputKind;
 use crate::model::{
-    Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, Notification, Now, Pid, Principal, ProcessId,
-    Reply, Signal, TaskId, Ticket,
+    Channel, ChildId, Command, ExitStatus, Fault, GroupSpec, LogLevel, Notification, Now, Pid, Principal,
+    ProcessId, Reply, Signal, TaskId, Ticket,
 };
 
 #[cfg(doc)]
@@ -20,6 +20,11 @@ use super::{Effect, Supervisor};
 pub enum Input {
     /// The shell is ready: programs with `autostart` may start.
     Begin,
+    /// Lines of lower levels are not logged from now on.
+    LogLevel {
+        /// The lowest level that is.
+        level: LogLevel,
+    },
     /// A signal was sent to the supervisor itself.
     Signal {
         /// Who sent it.

@@ -149,6 +149,7 @@ pub struct Supervisor {
     pools: Vec<usize>,
     /// The event types that any pool subscribes to.
     asked_for: EventTypes,
+    log_level: Option<LogLevel>,
     ticks: Ticks,
     tasks: OpenTasks,
     next_process: u64,
@@ -182,6 +183,7 @@ impl Supervisor {
             in_background: HashMap::new(),
             pools: Vec::new(),
             asked_for: EventTypes::default(),
+            log_level: None,
             ticks: Ticks::default(),
             tasks: OpenTasks::default(),
             next_process: 1,
@@ -291,7 +293,13 @@ impl Supervisor {
     pub fn handle(&mut self, now: Now, input: Input) -> Effects {
         let tasks = std::mem::take(&mut self.tasks);
         let requester = self.take_requester(&input);
-        let mut out = Effects { asked_for: self.asked_for, tasks, requester, ..Effects::default() };
+        let mut out = Effects {
+            asked_for: self.asked_for,
+            log_level: self.log_level,
+            tasks,
+            requester,
+            ..Effects::default()
+        };
         let random = self.randomness.draw();
         let turn = Turn { now, restarts_allowed: self.allows_starts(), random };
         // One start may lead to the next, all in one turn.
@@ -300,6 +308,7 @@ impl Supervisor {
         }
         match input {
             Input::Begin => self.begin(&turn, &mut out),
+            Input::LogLevel { level } => self.log_level = Some(level),
             Input::Signal { principal: _, signal } => self.signalled(&turn, signal, &mut out),
             Input::Command { principal, ticket, command } => {
                 out.requester = Some(principal);

@@ -162,9 +162,7 @@ impl Supervisor {
     ) {
         let name = self.name_of(process);
         let failed = match outcome {
-            Ok(()) => {
-                return out.log(LogLevel::Debug, format!("event {serial} sent to listener {name}"));
-            }
+            Ok(()) => return out.debug(|| format!("event {serial} sent to listener {name}")),
             Err(StdinError::Closed) => (
                 LogLevel::Debug,
                 format!(
@@ -264,14 +262,15 @@ fn is_running(processes: &Processes, id: ProcessId) -> bool {
 
 /// COMPAT: Supervisor puts it into every pool that has a process of the same priority.
 fn put_back(pool: &mut Pool, delivery: Delivery, out: &mut Effects) {
-    let text = format!(
-        "rebuffering event {} for pool {} (buf size={}, max={})",
-        delivery.serial,
-        pool.name(),
-        pool.waiting(),
-        pool.buffer_size()
-    );
-    out.log(LogLevel::Debug, text);
+    out.debug(|| {
+        format!(
+            "rebuffering event {} for pool {} (buf size={}, max={})",
+            delivery.serial,
+            pool.name(),
+            pool.waiting(),
+            pool.buffer_size()
+        )
+    });
     pool.put_back(delivery);
 }
 
@@ -308,7 +307,7 @@ fn log_heard(name: &str, heard: &Heard, out: &mut Effects) {
     let (from, to) = match heard {
         Heard::Ready => (Acknowledged, Ready),
         Heard::Processed(_) => {
-            out.log(LogLevel::Debug, format!("{name}: event was processed"));
+            out.debug(|| format!("{name}: event was processed"));
             (Busy, Acknowledged)
         }
         Heard::Rejected(_) => (Busy, Acknowledged),
@@ -318,7 +317,7 @@ fn log_heard(name: &str, heard: &Heard, out: &mut Effects) {
         }
         Heard::Violated(from) => (*from, Unknown),
     };
-    out.log(LogLevel::Debug, format!("{name}: {} -> {}", from.name(), to.name()));
+    out.debug(|| format!("{name}: {} -> {}", from.name(), to.name()));
     if to == Unknown {
         out.log(
             LogLevel::Warn,

@@ -27,7 +27,7 @@ impl Supervisor {
             }
             SignalAction::Forward(names) => self.forward(signal, &names, out),
             SignalAction::Ignore if signal == Signal::CHLD => {
-                out.log(LogLevel::Debug, format!("received {signal} indicating a child quit"));
+                out.debug(|| format!("received {signal} indicating a child quit"));
             }
             SignalAction::Ignore => {
                 out.log(LogLevel::Blather, format!("received {signal} indicating nothing"))

@@ -103,7 +103,7 @@ impl Process {
             }
             State::Backoff { .. } => {
                 let name = &self.spec.name;
-                out.log(LogLevel::Debug, format!("Attempted to kill {name}, which is in BACKOFF state."));
+                out.debug(|| format!("Attempted to kill {name}, which is in BACKOFF state."));
                 // COMPAT: Supervisor keeps the counter, so a later start may go FATAL at once.
                 self.failed_starts = 0;
                 self.enter(State::Stopped, out);
@@ -207,7 +207,7 @@ impl Process {
     pub(super) fn signal(&self, signal: Signal, out: &mut Effects) {
         if let Some(pid) = self.pid() {
             let name = &self.spec.name;
-            out.log(LogLevel::Debug, format!("sending {name} (pid {pid}) sig {signal}"));
+            out.debug(|| format!("sending {name} (pid {pid}) sig {signal}"));
             out.push(Effect::Kill { process: self.id, pid, signal, target: KillTarget::Process });
         }
     }
@@ -224,10 +224,11 @@ impl Process {
             }
             Err(SendError::Gone(cause)) => {
                 let when = if stopping { "just" } else { "just now" };
-                let text = format!(
-                    "unable to signal {name} (pid {pid}), it probably {when} exited on its own: {cause}"
-                );
-                out.log(LogLevel::Debug, text);
+                out.debug(|| {
+                    format!(
+                        "unable to signal {name} (pid {pid}), it probably {when} exited on its own: {cause}"
+                    )
+                });
                 None
             }
             Err(SendError::Failed(cause)) => {
@@ -337,7 +338,7 @@ impl Process {
             KillTarget::Tree => "process tree ",
         };
         let name = &self.spec.name;
-        out.log(LogLevel::Debug, format!("killing {name} (pid {pid}) {whole}with signal {signal}"));
+        out.debug(|| format!("killing {name} (pid {pid}) {whole}with signal {signal}"));
         self.enter(State::Stopping { pid, stop: Box::new(stop) }, out);
         out.push(Effect::Kill { process: self.id, pid, signal, target });
     }

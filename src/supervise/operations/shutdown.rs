@@ -140,8 +140,9 @@ impl Supervisor {
     pub(in crate::supervise) fn hurry_shutdown(&mut self, turn: &Turn, signal: Signal, out: &mut Effects) {
         let Some((_, _, shutdown)) = self.operations.shutdown() else { return };
         if turn.now.mono < shutdown.requested_at.after(REQUEST_SPACING) {
-            let text = format!("{signal} came within a second of the last request and counts as the same");
-            return out.log(LogLevel::Debug, text);
+            return out.debug(|| {
+                format!("{signal} came within a second of the last request and counts as the same")
+            });
         }
         self.operations.shutdown_requested(turn);
         for id in self.hurry() {

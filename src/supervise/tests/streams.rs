@@ -100,3 +100,18 @@ fn reaped_orphans_are_logged() {
     scenario.input(Input::OrphanEnded { pid: Pid(77), status: KILLED });
     scenario.expect_log(&["INFO reaped unknown pid 77 (terminated by SIGKILL)"]);
 }
+
+#[test]
+fn lines_below_the_log_level_are_not_made() {
+    let mut scenario = Scenario::one(|_| ()).running();
+    let signal = || Input::Signal { principal: client(), signal: Signal::CHLD };
+    let line = |level, text: &str| Effect::Log { level, text: text.to_owned() };
+    let quit = line(LogLevel::Debug, "received SIGCHLD indicating a child quit");
+    for (level, expected) in [(LogLevel::Info, vec![]), (LogLevel::Debug, vec![quit])] {
+        scenario.input(Input::LogLevel { level });
+        assert_eq!(scenario.handle(signal()), expected);
+    }
+    let usr2 = Input::Signal { principal: client(), signal: Signal::USR2 };
+    let reopen = line(LogLevel::Info, "received SIGUSR2 indicating log reopen request");
+    assert_eq!(scenario.handle(usr2)[0], reopen);
+}
