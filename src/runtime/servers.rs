@@ -213,8 +213,16 @@ impl Servers {
         {
             self.watch = Some(watch);
         }
-        if let Some(watch) = &self.watch {
+        if let Some(watch) = &mut self.watch {
             let _ = watch.add(path);
+        }
+    }
+
+    /// The supervisor is going to end: files that are removed from now on are not made again.
+    pub(super) fn stop_watching_files(&mut self, poller: &Poller) {
+        if let Some(watch) = self.watch.as_mut().filter(|watch| watch.is_active()) {
+            poller.remove(watch.as_fd());
+            watch.end();
         }
     }
 
@@ -344,7 +352,7 @@ impl Shell {
     /// The file of a unix socket has changed.
     pub(super) fn socket_files_changed(&mut self) {
         let servers = &mut self.front.servers;
-        if let Some(watch) = &servers.watch {
+        if let Some(watch) = &mut servers.watch {
             watch.drain();
         }
         servers.check_at = Some(servers.checked_at.after(RESTORE_INTERVAL).max(self.now.mono));

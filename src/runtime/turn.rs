@@ -51,6 +51,9 @@ impl Shell {
                 }
                 None => {}
             }
+            if self.core.state() == SupervisorState::Shutdown {
+                self.front.servers.stop_watching_files(&self.poller);
+            }
             self.resources.trees.signal_pending(&self.children);
             let ready = self.wait(self.timeout());
             self.turn(&ready);
