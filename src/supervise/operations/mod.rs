@@ -48,6 +48,13 @@ enum OperationKind {
     Shutdown(Box<Shutdown>),
 }
 
+impl OperationKind {
+    /// Whether the results of what has succeeded are wanted. At the end of a shutdown nobody asks for them.
+    fn reports_success(&self) -> bool {
+        !matches!(self, Self::Shutdown(_))
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Operation {
     /// The request that is answered at the end. The shutdown has none.
@@ -88,7 +95,7 @@ pub(super) struct Operations {
     /// Boxed, as a tree keeps the space of its entries when it is empty.
     open: BTreeMap<OperationId, Box<Operation>>,
     /// Which of them wait for a process, the oldest first.
-    by_process: BTreeMap<ProcessId, Vec<OperationId>>,
+    by_process: BTreeSet<(ProcessId, OperationId)>,
     /// Of those that are open and have one.
     deadlines: BTreeSet<(Mono, OperationId)>,
     /// Those whose next step begins at the end of the input.
@@ -130,11 +137,9 @@ impl Operations {
 
     /// Makes the operation wait for these from now on.
     fn begin_step(&mut self, id: OperationId, mut operation: Operation, rows: Vec<Row>) {
-        operation.awaited.clear();
-        for (at, row) in rows.into_iter().enumerate() {
-            self.by_process.entry(row.process).or_default().push(id);
-            operation.awaited.insert(row.process, (at, row));
-        }
+        self.by_process.extend(rows.iter().map(|row| (row.process, id)));
+        // Built at once, as a tree that grows at its end leaves half of its leaves empty.
+        operation.awaited = rows.into_iter().enumerate().map(|(at, row)| (row.process, (at, row))).collect();
         self.deadlines.extend(operation.deadline().map(|at| (at, id)));
         self.open.insert(id, Box::new(operation));
     }
@@ -150,12 +155,7 @@ impl Operations {
             self.deadlines.remove(&(at, id));
         }
         for process in operation.awaited.keys() {
-            if let Some(ids) = self.by_process.get_mut(process) {
-                ids.retain(|it| *it != id);
-                if ids.is_empty() {
-                    self.by_process.remove(process);
-                }
-            }
+            self.by_process.remove(&(*process, id));
         }
         Some(operation)
     }
@@ -167,20 +167,20 @@ impl Operations {
         process: &Process,
         mut outcome: impl FnMut(&mut Row) -> Option<RowOutcome>,
     ) -> Vec<OperationId> {
-        let Some(ids) = self.by_process.get_mut(&process.id) else { return Vec::new() };
+        let of_process = (process.id, OperationId(0))..=(process.id, OperationId(u64::MAX));
+        let ids: Vec<_> = self.by_process.range(of_process).map(|(_, id)| *id).collect();
         let mut complete = Vec::new();
-        ids.retain(|id| {
-            let Some(operation) = self.open.get_mut(id) else { return false };
-            let Some((place, row)) = operation.awaited.get_mut(&process.id) else { return false };
-            let Some(outcome) = outcome(row) else { return true };
-            let elapsed = now.since(operation.began_at);
-            operation.settled.push(SettledRow::new(elapsed, *place, process, outcome));
+        for id in ids {
+            let Some(operation) = self.open.get_mut(&id) else { continue };
+            let Some((place, row)) = operation.awaited.get_mut(&process.id) else { continue };
+            let Some(outcome) = outcome(row) else { continue };
+            if outcome.is_err() || operation.kind.reports_success() {
+                let elapsed = now.since(operation.began_at);
+                operation.settled.push(SettledRow::new(elapsed, *place, process, outcome));
+            }
             operation.awaited.remove(&process.id);
-            complete.extend(operation.awaited.is_empty().then_some(*id));
-            false
-        });
-        if ids.is_empty() {
-            self.by_process.remove(&process.id);
+            self.by_process.remove(&(process.id, id));
+            complete.extend(operation.awaited.is_empty().then_some(id));
         }
         complete
     }
@@ -310,8 +310,7 @@ impl Supervisor {
     /// and that the indexes lead to exactly these.
     pub(super) fn check_operations(&self) -> usize {
         let Operations { open, by_process, deadlines, .. } = &self.operations;
-        let indexed: Vec<_> =
-            by_process.iter().flat_map(|(process, ids)| ids.iter().map(|id| (*id, *process))).collect();
+        let indexed: Vec<_> = by_process.iter().map(|(process, id)| (*id, *process)).collect();
         let mut awaited = Vec::new();
         for (id, operation) in open {
             assert!(!operation.awaited.is_empty(), "{operation:?}");

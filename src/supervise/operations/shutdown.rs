@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::super::shutdown::ShutdownState;
 use super::super::stop_order::StopReason;
 use super::super::{Effect, Effects, Process, Supervisor, Turn};
-use super::{Goal, Operation, OperationId, OperationKind, Operations, Row, SettledRow};
+use super::{Goal, Operation, OperationId, OperationKind, Operations, Row};
 use crate::model::{Fault, LogLevel, Mono, ProcessId, Signal};
 
 /// How often `waiting for a, b to die` is repeated.
@@ -50,8 +50,6 @@ pub(super) struct Shutdown {
     /// The rank whose processes are being stopped.
     level: Option<i64>,
     listeners: BusyListeners,
-    /// The results of processes that were given up.
-    failed: Vec<SettledRow>,
 }
 
 impl Shutdown {
@@ -129,7 +127,6 @@ impl Supervisor {
             levels: self.levels(),
             level: None,
             listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
-            failed: Vec::new(),
         };
         self.operations.open(turn, None, OperationKind::Shutdown(Box::new(shutdown)), Vec::new(), out);
         self.advance_shutdown(turn, out);
@@ -196,11 +193,8 @@ impl Supervisor {
     /// Makes the shutdown wait for the processes of this rank. Returns those that are to stop.
     fn begin_level(&mut self, id: OperationId, level: i64) -> Vec<ProcessId> {
         let Some(mut operation) = self.operations.close(id) else { return Vec::new() };
-        let Operation { kind: OperationKind::Shutdown(shutdown), settled, .. } = &mut operation else {
-            return Vec::new();
-        };
+        let OperationKind::Shutdown(shutdown) = &mut operation.kind else { return Vec::new() };
         shutdown.level = Some(level);
-        shutdown.failed.extend(settled.drain(..).filter(|it| it.row.outcome.is_err()));
         let members = shutdown.levels.get(&level).cloned().unwrap_or_default();
         let awaited = members.iter().filter(|id| self.process(**id).is_some_and(Process::blocks_shutdown));
         let row = |id: &ProcessId| Row { process: *id, asked_as: String::new(), goal: Goal::GoneWithGroup };
@@ -210,12 +204,9 @@ impl Supervisor {
     }
 
     fn end_shutdown(&mut self, id: OperationId, out: &mut Effects) {
-        let Some(Operation { kind: OperationKind::Shutdown(shutdown), settled, .. }) =
-            self.operations.close(id)
-        else {
-            return;
-        };
-        for failed in shutdown.failed.into_iter().chain(settled) {
+        let Some(operation) = self.operations.close(id) else { return };
+        // Of processes that were given up.
+        for failed in operation.settled {
             if let Err(Fault { detail: Some(why), .. }) = failed.row.outcome {
                 out.log(LogLevel::Debug, format!("the shutdown did not stop everything: {why}"));
             }
