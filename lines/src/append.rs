@@ -5,8 +5,8 @@ const BLOCK: usize = 16;
 
 /// Appends the bytes.
 ///
-/// memcpy(3) of musl copies single bytes up to the next multiple of eight and starts a string instruction then, which takes several
-/// times as long as this for what a line consists of: a few dozen bytes that begin anywhere.
+/// memcpy(3) of musl copies single bytes up to the next multiple of eight and starts a string instruction then, which takes
+/// several times as long as this for what a line consists of: a few dozen bytes that begin anywhere.
 pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len());
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();

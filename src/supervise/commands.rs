@@ -374,7 +374,7 @@ pub(super) enum Found {
 }
 
 impl Found {
-    fn members(self) -> Vec<ProcessId> {
+    pub(super) fn members(self) -> Vec<ProcessId> {
         match self {
             Self::Process(process) => vec![process],
             Self::Group(members) => members,

@@ -250,15 +250,18 @@ impl Effects {
     }
 
     pub(super) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
-        if self.log_level.is_none_or(|lowest| level >= lowest) {
-            self.push(Effect::Log { level, text: text.into() });
-        }
+        self.log_made(level, || text.into());
     }
 
-    /// A line of a level that is rarely logged: its text is made only if it is.
+    /// A line of a level that is rarely logged.
     pub(super) fn debug(&mut self, text: impl FnOnce() -> String) {
-        if self.log_level.is_none_or(|lowest| LogLevel::Debug >= lowest) {
-            self.push(Effect::Log { level: LogLevel::Debug, text: text() });
+        self.log_made(LogLevel::Debug, text);
+    }
+
+    /// The text is made only if the line is logged.
+    fn log_made(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
+        if self.log_level.is_none_or(|lowest| level >= lowest) {
+            self.push(Effect::Log { level, text: text() });
         }
     }
 

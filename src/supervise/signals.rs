@@ -39,11 +39,8 @@ impl Supervisor {
     fn forward(&self, signal: Signal, names: &[String], out: &mut Effects) {
         out.log(LogLevel::Info, format!("received {signal}, forwarding it to {}", names.join(", ")));
         for name in names {
-            let members = match self.find(&Namespec::split(name)) {
-                Ok(Found::Process(process)) => vec![process],
-                Ok(Found::Group(members)) => members,
-                Err(_) => continue, // Its group is not active.
-            };
+            // Unless its group is not active.
+            let members = self.find(&Namespec::split(name)).map(Found::members).unwrap_or_default();
             for process in members.iter().filter_map(|id| self.process(*id)) {
                 process.signal(signal, out);
             }

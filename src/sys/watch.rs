@@ -39,8 +39,8 @@ impl FileWatch {
 
     /// Watches nothing any more.
     ///
-    /// Closing an inotify instance waits until the kernel has freed its watches, which it does some 20 ms after their removal. So
-    /// what is going to be closed is ended before.
+    /// Closing an inotify instance waits until the kernel has freed its watches, which it does some 20 ms after their removal.
+    /// So what is going to be closed is ended before.
     pub fn end(&mut self) {
         for file in self.files.drain(..) {
             // That of a removed file has ended already.

@@ -91,9 +91,7 @@ impl Process {
     pub(in crate::supervise) fn bulk_row(&self, outcome: RowOutcome) -> BulkRow {
         BulkRow { name: self.spec.name.to_string(), group: self.spec.group.to_string(), outcome }
     }
-}
 
-impl Process {
     fn given_up(&self) -> Option<Fault> {
         self.given_up_text().map(|text| Fault::about(FaultCode::Failed, text))
     }

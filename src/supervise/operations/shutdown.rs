@@ -208,7 +208,7 @@ impl Supervisor {
         // Of processes that were given up.
         for failed in operation.settled {
             if let Err(Fault { detail: Some(why), .. }) = failed.row.outcome {
-                out.log(LogLevel::Debug, format!("the shutdown did not stop everything: {why}"));
+                out.debug(|| format!("the shutdown did not stop everything: {why}"));
             }
         }
         if let ShutdownState::Stopping(then) = &self.shutdown_state {
