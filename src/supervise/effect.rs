@@ -249,6 +249,13 @@ impl Effects {
         self.all.push(effect);
     }
 
+    /// Makes room for one effect and one transition of so many processes: growing step by step would touch as much
+    /// memory again.
+    pub(super) fn reserve(&mut self, processes: usize) {
+        self.all.reserve(processes);
+        self.unrecorded.reserve(processes);
+    }
+
     pub(super) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
         self.log_made(level, || text.into());
     }

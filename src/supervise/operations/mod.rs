@@ -22,8 +22,8 @@ use super::{Effects, Supervisor, Turn};
 use crate::model::{BatchLimits, Fault, FaultCode, Mono, Principal, ProcessId, Reply, Ticket};
 
 use rolling::RollingRestart;
+use rows::{AwaitedRows, SettledRow, in_order};
 pub(super) use rows::{Form, Goal, Row, RowOutcome};
-use rows::{SettledRow, in_order};
 use shutdown::Shutdown;
 use update::Update;
 
@@ -63,8 +63,7 @@ struct Operation {
     requester: Option<Principal>,
     began_at: Mono,
     kind: OperationKind,
-    /// The rows that the current step waits for, with the place of each in the answer.
-    awaited: BTreeMap<ProcessId, (usize, Row)>,
+    awaited: AwaitedRows,
     settled: Vec<SettledRow>,
 }
 
@@ -94,8 +93,8 @@ pub(super) struct Operations {
     last: u64,
     /// Boxed, as a tree keeps the space of its entries when it is empty.
     open: BTreeMap<OperationId, Box<Operation>>,
-    /// Which of them wait for a process, the oldest first.
-    by_process: BTreeSet<(ProcessId, OperationId)>,
+    /// Which of them wait for a process, the oldest first, with the place of its row.
+    by_process: BTreeSet<(ProcessId, OperationId, usize)>,
     /// Of those that are open and have one.
     deadlines: BTreeSet<(Mono, OperationId)>,
     /// Those whose next step begins at the end of the input.
@@ -128,7 +127,7 @@ impl Operations {
             requester: out.requester.clone().filter(|_| has_steps),
             began_at: turn.now.mono,
             kind,
-            awaited: BTreeMap::new(),
+            awaited: AwaitedRows::default(),
             settled: Vec::new(),
         };
         self.begin_step(id, operation, rows);
@@ -137,9 +136,8 @@ impl Operations {
 
     /// Makes the operation wait for these from now on.
     fn begin_step(&mut self, id: OperationId, mut operation: Operation, rows: Vec<Row>) {
-        self.by_process.extend(rows.iter().map(|row| (row.process, id)));
-        // Built at once, as a tree that grows at its end leaves half of its leaves empty.
-        operation.awaited = rows.into_iter().enumerate().map(|(at, row)| (row.process, (at, row))).collect();
+        operation.awaited = AwaitedRows::new(rows);
+        self.by_process.extend(operation.awaited.iter().map(|(place, row)| (row.process, id, place)));
         self.deadlines.extend(operation.deadline().map(|at| (at, id)));
         self.open.insert(id, Box::new(operation));
     }
@@ -154,10 +152,16 @@ impl Operations {
         if let Some(at) = operation.deadline() {
             self.deadlines.remove(&(at, id));
         }
-        for process in operation.awaited.keys() {
-            self.by_process.remove(&(*process, id));
+        for (place, row) in operation.awaited.iter() {
+            self.by_process.remove(&(row.process, id, place));
         }
         Some(operation)
+    }
+
+    /// The first row of this process that is not before there.
+    fn row_from(&self, from: (ProcessId, OperationId, usize)) -> Option<(OperationId, usize)> {
+        let (process, id, place) = *self.by_process.range(from..).next()?;
+        (process == from.0).then_some((id, place))
     }
 
     /// Settles the rows of a process for which there is an outcome. Returns the operations whose step is complete.
@@ -167,19 +171,19 @@ impl Operations {
         process: &Process,
         mut outcome: impl FnMut(&mut Row) -> Option<RowOutcome>,
     ) -> Vec<OperationId> {
-        let of_process = (process.id, OperationId(0))..=(process.id, OperationId(u64::MAX));
-        let ids: Vec<_> = self.by_process.range(of_process).map(|(_, id)| *id).collect();
         let mut complete = Vec::new();
-        for id in ids {
+        let mut from = (process.id, OperationId(0), 0);
+        while let Some((id, place)) = self.row_from(from) {
+            from = (process.id, id, place + 1);
             let Some(operation) = self.open.get_mut(&id) else { continue };
-            let Some((place, row)) = operation.awaited.get_mut(&process.id) else { continue };
+            let Some(row) = operation.awaited.get_mut(place) else { continue };
             let Some(outcome) = outcome(row) else { continue };
             if outcome.is_err() || operation.kind.reports_success() {
                 let elapsed = now.since(operation.began_at);
-                operation.settled.push(SettledRow::new(elapsed, *place, process, outcome));
+                operation.settled.push(SettledRow::new(elapsed, place, process, outcome));
             }
-            operation.awaited.remove(&process.id);
-            self.by_process.remove(&(process.id, id));
+            operation.awaited.remove(place);
+            self.by_process.remove(&(process.id, id, place));
             complete.extend(operation.awaited.is_empty().then_some(id));
         }
         complete
@@ -310,14 +314,14 @@ impl Supervisor {
     /// and that the indexes lead to exactly these.
     pub(super) fn check_operations(&self) -> usize {
         let Operations { open, by_process, deadlines, .. } = &self.operations;
-        let indexed: Vec<_> = by_process.iter().map(|(process, id)| (*id, *process)).collect();
+        let indexed: Vec<_> = by_process.iter().map(|(process, id, place)| (*id, *place, *process)).collect();
         let mut awaited = Vec::new();
         for (id, operation) in open {
             assert!(!operation.awaited.is_empty(), "{operation:?}");
-            for (process, (_, row)) in &operation.awaited {
-                let outcome = self.process(*process).map(|it| row.outcome(it, None));
+            for (place, row) in operation.awaited.iter() {
+                let outcome = self.process(row.process).map(|it| row.outcome(it, None));
                 assert_eq!(outcome, Some(None), "{row:?}");
-                awaited.push((*id, *process));
+                awaited.push((*id, place, row.process));
             }
         }
         assert_eq!(awaited.len(), indexed.len());

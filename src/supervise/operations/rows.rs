@@ -47,6 +47,36 @@ pub(in crate::supervise) struct Row {
     pub(in crate::supervise) goal: Goal,
 }
 
+/// The rows that a step waits for, by their place in the answer.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct AwaitedRows {
+    /// `None` once it is settled.
+    rows: Vec<Option<Row>>,
+    unsettled: usize,
+}
+
+impl AwaitedRows {
+    pub(super) fn new(rows: Vec<Row>) -> Self {
+        Self { unsettled: rows.len(), rows: rows.into_iter().map(Some).collect() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Row)> {
+        self.rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)))
+    }
+
+    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Row> {
+        self.rows.get_mut(place)?.as_mut()
+    }
+
+    pub(super) fn remove(&mut self, place: usize) {
+        self.unsettled -= usize::from(self.rows.get_mut(place).and_then(Option::take).is_some());
+    }
+}
+
 /// A row that has its outcome.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SettledRow {

@@ -230,6 +230,7 @@ impl Supervisor {
             if listeners.ids.is_empty() { busy } else { Vec::new() }
         });
         let asked: Vec<_> = others.into_iter().chain(asked.unwrap_or_default()).collect();
+        out.reserve(asked.len());
         self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
     }
 
