@@ -4,6 +4,7 @@
 use std::env;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub fn run(launch: Launch) -> u8 {
             if shell.has_exit_report(&ending) {
                 shell.report_exit(&ending);
             }
+            shell.remove_files();
+            // The kernel frees the memory faster than we would, and closes the descriptors.
+            mem::forget(shell);
             ending.status()
         }
         Ok(None) => DONE,
@@ -98,7 +102,7 @@ fn boot(launch: Launch) -> Result<Option<Box<Shell>>, StartErrors> {
         match daemonize().map_err(|error| one("cannot become a daemon", &error))? {
             // The daemon owns the sockets now, so their files must not be removed here.
             Side::Starter => {
-                std::mem::forget(opened);
+                mem::forget(opened);
                 return Ok(None);
             }
             Side::Daemon => settle_as_daemon(&settings.daemon, &mut activity, output.destinations()),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::effects::no_exec;
+use super::fastcgi::SharedSockets;
+use super::self_reports::SelfReports;
 use super::{Shell, Source};
 use crate::model::{
     ChildId, ExitStatus, LimitOption, LogLevel, Mono, Pid, ProcessId, Signal, SupervisorState,
@@ -51,9 +53,7 @@ impl Shell {
                 }
                 None => {}
             }
-            if self.core.state() == SupervisorState::Shutdown {
-                self.front.servers.stop_watching_files(&self.poller);
-            }
+            self.stop_watching_files_at_the_end();
             self.resources.trees.signal_pending(&self.children);
             let ready = self.wait(self.timeout());
             self.turn(&ready);
@@ -191,8 +191,16 @@ impl Shell {
         let (deaths, others): (Vec<_>, Vec<_>) =
             self.signals.pending().partition(|signal| *signal == Signal::CHLD);
         others.into_iter().for_each(|signal| self.signal(signal));
+        self.stop_watching_files_at_the_end();
         self.reap_children();
         deaths.into_iter().for_each(|signal| self.signal(signal));
+    }
+
+    /// As soon as a shutdown has begun: the kernel frees the watches while programs end, and we need not wait for it.
+    fn stop_watching_files_at_the_end(&mut self) {
+        if self.core.state() == SupervisorState::Shutdown {
+            self.front.servers.stop_watching_files(&self.poller);
+        }
     }
 
     /// One SIGCHLD may stand for several children, and all must be reaped.
@@ -285,6 +293,13 @@ impl Shell {
         self.resources.cgroups.end();
         self.with_output(Outputs::close_held);
         self.let_readers_finish();
+    }
+
+    /// Removes the files that live as long as we do. Control sockets are closed by then.
+    pub(super) fn remove_files(&mut self) {
+        self.sockets = SharedSockets::default();
+        self.children.self_reports = SelfReports::default();
+        self.pid_file = None;
     }
 
     /// COMPAT: Supervisor leaves adopted processes to the kernel's SIGKILL.
