@@ -15,7 +15,7 @@
 //! so that what the input has changed is complete, with the highest rank that has to end then. That may be one that was
 //! complete before: a process whose state was unknown ends, and leaves members of its group behind.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -45,10 +45,10 @@ pub(super) struct Shutdown {
     report_at: Mono,
     /// The end of `shutdown_timeout`; `None` if there is none or it is over.
     kill_at: Option<Mono>,
-    /// All processes by their rank, each in the order in which they stop.
-    levels: BTreeMap<i64, Vec<ProcessId>>,
+    /// All processes with their ranks, in the order in which they stop: ranks descend.
+    order: Vec<(i64, ProcessId)>,
     /// The rank whose processes are being stopped.
-    level: Option<i64>,
+    rank: Option<i64>,
     listeners: BusyListeners,
 }
 
@@ -58,9 +58,16 @@ impl Shutdown {
         others.into_iter().flatten().fold(self.report_at, Mono::min)
     }
 
-    /// By descending priority.
+    /// In the order in which they stop.
     fn all(&self) -> Vec<ProcessId> {
-        self.levels.values().rev().flatten().copied().collect()
+        self.order.iter().map(|(_, id)| *id).collect()
+    }
+
+    /// Those of this rank, in the same order.
+    fn of_rank(&self, rank: i64) -> Vec<ProcessId> {
+        let first = self.order.partition_point(|(higher, _)| *higher > rank);
+        let members = self.order.iter().skip(first).take_while(|(it, _)| *it == rank);
+        members.map(|(_, id)| *id).collect()
     }
 }
 
@@ -124,8 +131,8 @@ impl Supervisor {
             is_hurried: false,
             report_at: now,
             kill_at: bound.map(|bound| now.after(bound)),
-            levels: self.levels(),
-            level: None,
+            order: self.stop_order(),
+            rank: None,
             listeners: BusyListeners { ids: Vec::new(), waiting_since: None, time_left: LISTENERS_GRACE },
         };
         self.operations.open(turn, None, OperationKind::Shutdown(Box::new(shutdown)), Vec::new(), out);
@@ -158,15 +165,12 @@ impl Supervisor {
         all.unwrap_or_default()
     }
 
-    /// All processes by the priority of their group, each in the order in which they stop: the reverse of that
-    /// in which they start.
-    fn levels(&self) -> BTreeMap<i64, Vec<ProcessId>> {
-        let mut levels: BTreeMap<i64, Vec<ProcessId>> = BTreeMap::new();
-        for id in self.by_priority().into_iter().rev() {
-            let rank = self.process(id).map_or(0, |process| process.stop_rank);
-            levels.entry(rank).or_default().push(id);
-        }
-        levels
+    /// All processes with their ranks. Those of one rank stop in the reverse of the order in which they start.
+    fn stop_order(&self) -> Vec<(i64, ProcessId)> {
+        let rank = |id| self.process(id).map_or(0, |process| process.stop_rank);
+        let mut order: Vec<_> = self.by_priority().into_iter().rev().map(|id| (rank(id), id)).collect();
+        order.sort_by_key(|(rank, _)| Reverse(*rank));
+        order
     }
 
     /// At the end of each input: stops the highest rank that still has something running once the one before is gone,
@@ -177,12 +181,12 @@ impl Supervisor {
                 self.operations
                     .change_shutdown(|it| std::mem::take(&mut it.listeners.ids))
                     .unwrap_or_default()
-            } else if let Some(level) = self.processes.highest_pending_rank() {
-                self.begin_level(id, level)
+            } else if let Some(rank) = self.processes.highest_pending_rank() {
+                self.begin_rank(id, rank)
             } else {
                 return self.end_shutdown(id, out);
             };
-            self.stop_level(turn, members, out);
+            self.stop_together(turn, members, out);
             // A rank whose processes all waited for another attempt is done at once.
             if self.operations.shutdown().is_none_or(|(_, operation, _)| !operation.awaited.is_empty()) {
                 return;
@@ -191,11 +195,11 @@ impl Supervisor {
     }
 
     /// Makes the shutdown wait for the processes of this rank. Returns those that are to stop.
-    fn begin_level(&mut self, id: OperationId, level: i64) -> Vec<ProcessId> {
+    fn begin_rank(&mut self, id: OperationId, rank: i64) -> Vec<ProcessId> {
         let Some(mut operation) = self.operations.close(id) else { return Vec::new() };
         let OperationKind::Shutdown(shutdown) = &mut operation.kind else { return Vec::new() };
-        shutdown.level = Some(level);
-        let members = shutdown.levels.get(&level).cloned().unwrap_or_default();
+        shutdown.rank = Some(rank);
+        let members = shutdown.of_rank(rank);
         let awaited = members.iter().filter(|id| self.process(**id).is_some_and(Process::blocks_shutdown));
         let row = |id: &ProcessId| Row { process: *id, asked_as: String::new(), goal: Goal::GoneWithGroup };
         let rows = awaited.map(row).collect();
@@ -219,7 +223,7 @@ impl Supervisor {
     }
 
     /// Asks these to stop, except for listeners that still get time for their events.
-    fn stop_level(&mut self, turn: &Turn, members: Vec<ProcessId>, out: &mut Effects) {
+    fn stop_together(&mut self, turn: &Turn, members: Vec<ProcessId>, out: &mut Effects) {
         if members.is_empty() {
             return;
         }
@@ -241,9 +245,9 @@ impl Supervisor {
         id: ProcessId,
         out: &mut Effects,
     ) {
-        let rank = self.process(id).map(|process| process.stop_rank);
-        if let Some((_, _, Shutdown { is_hurried, level, .. })) = self.operations.shutdown()
-            && (*is_hurried || level.is_some_and(|level| rank >= Some(level)))
+        let own = self.process(id).map(|process| process.stop_rank);
+        if let Some((_, _, Shutdown { is_hurried, rank, .. })) = self.operations.shutdown()
+            && (*is_hurried || rank.is_some_and(|rank| own >= Some(rank)))
         {
             self.with(id, |process| process.stop_members(turn, out));
         }
@@ -278,8 +282,13 @@ impl Supervisor {
             is_due
         });
         if is_due == Some(true) {
-            let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
-            out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
+            let mut text = "waiting for ".to_owned();
+            for (at, process) in self.pending().enumerate() {
+                text.push_str(if at == 0 { "" } else { ", " });
+                text.push_str(&process.spec.name);
+            }
+            text.push_str(" to die");
+            out.log(LogLevel::Info, text);
         }
     }
 
