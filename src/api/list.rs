@@ -11,6 +11,12 @@ use crate::http::Response;
 /// The approximate number of bytes that one slice adds to a response: about half a millisecond.
 const SLICE_BYTES: usize = 64 * 1024;
 
+/// The room that a response has at first. Growing to the size of ten processes step by step costs more than encoding them.
+const BODY_BYTES_AT_FIRST: usize = 8 * 1024;
+
+/// The room of an encoded object at first: most processes need no more.
+const OBJECT_BYTES_AT_FIRST: usize = 1024;
+
 /// The items of a list, each encoded when it is asked for.
 type EncodedItems = Box<dyn Iterator<Item = Vec<u8>>>;
 
@@ -29,7 +35,8 @@ pub struct ListReply {
 impl ListReply {
     /// A response with the members of an object, which may be none, before the lists.
     pub(super) fn new(head: &impl Serialize) -> Self {
-        let mut body = encoded(head);
+        let mut body = Vec::with_capacity(BODY_BYTES_AT_FIRST);
+        body.extend_from_slice(&encoded(head));
         body.pop();
         Self { status: 200, body, lists: VecDeque::new(), source_bytes: 0 }
     }
@@ -112,8 +119,12 @@ pub(super) struct NoHead {}
 
 /// An object as JSON.
 pub(super) fn encoded(view: &impl Serialize) -> Vec<u8> {
-    // Only a map with keys other than texts can't be encoded, and there is none.
-    serde_json::to_vec(view).unwrap_or_default()
+    let mut object = Vec::with_capacity(OBJECT_BYTES_AT_FIRST);
+    match serde_json::to_writer(&mut object, view) {
+        Ok(()) => object,
+        // Only a map with keys other than texts can't be encoded, and there is none.
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]
