@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::{ApiError, ErrorView};
 use super::json;
-use super::list::{ListReply, NoHead, encoded};
+use super::list::{ListReply, NoHead, encode};
 use super::query::Query;
 use crate::http::{Request, Response};
 use crate::model::{
@@ -136,13 +136,14 @@ struct ResultView<'a> {
 
 fn results(completed: bool, rows: Vec<BulkRow>) -> ListReply {
     let reply = ListReply::new(&ResultsHead { completed }).with_status(if completed { 200 } else { 202 });
-    reply.list("results", rows, |BulkRow { name, group, outcome }| {
-        encoded(&ResultView {
+    reply.list("results", rows, |BulkRow { name, group, outcome }, out| {
+        let view = ResultView {
             full_name: Namespec::join(group, name),
             group,
             name,
             error: outcome.as_ref().err().map(ErrorView::of),
-        })
+        };
+        encode(&view, out);
     })
 }
 
@@ -190,7 +191,7 @@ pub(super) fn ending(state: SupervisorState) -> Response {
 
 /// The results of an update, for each process and for groups that were added or removed as a whole.
 pub(super) fn updated(rows: Vec<UpdateRow>) -> ListReply {
-    ListReply::new(&NoHead {}).list("results", rows, |row| encoded(&UpdateView::of(row)))
+    ListReply::new(&NoHead {}).list("results", rows, |row, out| encode(&UpdateView::of(row), out))
 }
 
 #[derive(Serialize)]

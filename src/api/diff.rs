@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::list::{ListReply, NoHead, encoded};
+use super::list::{ListReply, NoHead, encode};
 use crate::model::{GroupDifference, Namespec, OptionDifference, ProcessDifference};
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct OptionDiffView<'a> {
 }
 
 pub(super) fn diff(groups: Vec<GroupDifference>) -> ListReply {
-    ListReply::new(&NoHead {}).list("groups", groups, |group| encoded(&group_view(group)))
+    ListReply::new(&NoHead {}).list("groups", groups, |group, out| encode(&group_view(group), out))
 }
 
 fn group_view(GroupDifference { group, change, processes }: &GroupDifference) -> GroupDiffView<'_> {

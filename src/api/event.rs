@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::list::{ListReply, encoded};
+use super::list::{ListReply, encode};
 use super::process::EndView;
 use super::stream::frame;
 use super::utc;
@@ -112,7 +112,7 @@ fn kind(event: &LoggedEvent) -> &'static str {
 pub(super) fn list(part: EventLogPart, missed: bool) -> ListReply {
     let EventLogPart { events, newest, .. } = part;
     ListReply::new(&EventsHead { newest, missed })
-        .list("events", events, |event| encoded(&EventView::of(event)))
+        .list("events", events, |event, out| encode(&EventView::of(event), out))
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::list::{ListReply, encoded};
+use super::list::{ListReply, encode};
 use crate::model::Namespec;
 use crate::model::graph::ProcessGraph;
 
@@ -34,23 +34,25 @@ pub(super) fn graph(graph: ProcessGraph) -> ListReply {
     let full_names: Vec<_> = nodes.iter().map(|node| Namespec::join(&node.group, &node.name)).collect();
     edges.retain(|edge| edge.from.max(edge.to) < full_names.len());
     ListReply::new(&GraphHead { truncated: is_truncated })
-        .list("nodes", nodes, |node| {
-            encoded(&NodeView {
+        .list("nodes", nodes, |node, out| {
+            let view = NodeView {
                 full_name: &Namespec::join(&node.group, &node.name),
                 group: &node.group,
                 name: &node.name,
                 state: node.state.name(),
-            })
+            };
+            encode(&view, out);
         })
-        .list("edges", edges, move |edge| {
+        .list("edges", edges, move |edge, out| {
             let name_of = |at: usize| full_names.get(at).map_or("", String::as_str);
-            encoded(&EdgeView {
+            let view = EdgeView {
                 from: name_of(edge.from),
                 to: name_of(edge.to),
                 condition: edge.condition.to_string(),
                 optional: edge.is_optional,
                 kind: if edge.is_binding { "restart_with" } else { "depends_on" },
                 holds: edge.holds,
-            })
+            };
+            encode(&view, out);
         })
 }

@@ -14,11 +14,8 @@ const SLICE_BYTES: usize = 64 * 1024;
 /// The room that a response has at first. Growing to the size of ten processes step by step costs more than encoding them.
 const BODY_BYTES_AT_FIRST: usize = 8 * 1024;
 
-/// The room of an encoded object at first: most processes need no more.
-const OBJECT_BYTES_AT_FIRST: usize = 1024;
-
-/// The items of a list, each encoded when it is asked for.
-type EncodedItems = Box<dyn Iterator<Item = Vec<u8>>>;
+/// Appends the next item of a list; false if there is none.
+type NextItem = Box<dyn FnMut(&mut Vec<u8>) -> bool>;
 
 /// A response that is being encoded: an object whose last members are lists of objects. What an item is made from is
 /// freed when it was encoded.
@@ -27,7 +24,7 @@ pub struct ListReply {
     /// The response so far.
     body: Vec<u8>,
     /// The lists that are not complete, by their names. The first one has begun.
-    lists: VecDeque<(&'static str, EncodedItems)>,
+    lists: VecDeque<(&'static str, NextItem)>,
     /// The approximate memory of what the items are made from; 0 once all are encoded.
     source_bytes: usize,
 }
@@ -36,7 +33,7 @@ impl ListReply {
     /// A response with the members of an object, which may be none, before the lists.
     pub(super) fn new(head: &impl Serialize) -> Self {
         let mut body = Vec::with_capacity(BODY_BYTES_AT_FIRST);
-        body.extend_from_slice(&encoded(head));
+        encode(head, &mut body);
         body.pop();
         Self { status: 200, body, lists: VecDeque::new(), source_bytes: 0 }
     }
@@ -45,16 +42,18 @@ impl ListReply {
         Self { status, ..self }
     }
 
-    /// Adds a list. `encode` makes an object of an item.
+    /// Adds a list. `append` encodes an item as an object.
     pub(super) fn list<T: 'static>(
         mut self,
         name: &'static str,
         items: Vec<T>,
-        encode: impl Fn(&T) -> Vec<u8> + 'static,
+        append: impl Fn(&T, &mut Vec<u8>) + 'static,
     ) -> Self {
         // Their texts are about as large as they are.
         self.source_bytes += 2 * items.capacity() * size_of::<T>();
-        self.lists.push_back((name, Box::new(items.into_iter().map(move |item| encode(&item)))));
+        let mut items = items.into_iter();
+        let next = move |body: &mut Vec<u8>| items.next().map(|item| append(&item, body)).is_some();
+        self.lists.push_back((name, Box::new(next)));
         if self.lists.len() == 1 {
             self.begin_list();
         }
@@ -72,22 +71,19 @@ impl ListReply {
     pub fn encode_slice(&mut self) -> bool {
         let enough = self.body.len() + SLICE_BYTES;
         while self.body.len() < enough {
-            let Some((_, items)) = self.lists.front_mut() else {
+            let Some((_, next)) = self.lists.front_mut() else {
                 self.source_bytes = 0;
                 return true;
             };
-            match items.next() {
-                Some(item) => {
-                    if !self.body.ends_with(b"[") {
-                        self.body.push(b',');
-                    }
-                    self.body.extend_from_slice(&item);
-                }
-                None => {
-                    self.body.push(b']');
-                    self.lists.pop_front();
-                    self.begin_list();
-                }
+            let end = self.body.len();
+            if !self.body.ends_with(b"[") {
+                self.body.push(b',');
+            }
+            if !next(&mut self.body) {
+                self.body.truncate(end);
+                self.body.push(b']');
+                self.lists.pop_front();
+                self.begin_list();
             }
         }
         false
@@ -119,12 +115,15 @@ pub(super) struct NoHead {}
 
 /// An object as JSON.
 pub(super) fn encoded(view: &impl Serialize) -> Vec<u8> {
-    let mut object = Vec::with_capacity(OBJECT_BYTES_AT_FIRST);
-    match serde_json::to_writer(&mut object, view) {
-        Ok(()) => object,
-        // Only a map with keys other than texts can't be encoded, and there is none.
-        Err(_) => Vec::new(),
-    }
+    let mut object = Vec::new();
+    encode(view, &mut object);
+    object
+}
+
+/// The same, appended to a text.
+pub(super) fn encode(view: &impl Serialize, out: &mut Vec<u8>) {
+    // Only a map with keys other than texts can't be encoded, and there is none.
+    let _ = serde_json::to_writer(out, view);
 }
 
 #[cfg(test)]
@@ -136,8 +135,8 @@ mod tests {
         text: String,
     }
 
-    fn item(text: &usize) -> Vec<u8> {
-        encoded(&Item { text: "x".repeat(*text) })
+    fn item(text: &usize, out: &mut Vec<u8>) {
+        encode(&Item { text: "x".repeat(*text) }, out);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::ApiError;
 use super::facts::ServerFacts;
-use super::list::{ListReply, NoHead, encoded};
+use super::list::{ListReply, NoHead, encode};
 use super::query::Query;
 use super::{json, utc};
 use crate::http::Response;
@@ -89,7 +89,7 @@ pub(super) fn list(mut infos: Vec<ProcessInfo>, filter: &ProcessFilter, facts: &
     }
     let ServerFacts { now, newest_event, .. } = facts;
     let head = ProcessesHead { now_at: utc(now.unix_ms), newest_event: *newest_event, summary };
-    ListReply::new(&head).list("processes", infos, |info| encoded(&ProcessView::of(info)))
+    ListReply::new(&head).list("processes", infos, |info, out| encode(&ProcessView::of(info), out))
 }
 
 fn is_unhealthy(info: &ProcessInfo) -> bool {
@@ -153,16 +153,21 @@ struct HealthView {
 
 /// Every configured process.
 pub(super) fn configuration(infos: Vec<ConfigInfo>) -> ListReply {
-    ListReply::new(&NoHead {}).list("processes", infos, |ConfigInfo { group_priority, in_use, process }| {
-        encoded(&ConfiguredView {
-            full_name: Namespec::join(&process.group, &process.name),
-            group: &process.group,
-            name: &process.name,
-            in_use: *in_use,
-            group_priority: *group_priority,
-            config: ConfigView::of(process),
-        })
-    })
+    ListReply::new(&NoHead {}).list(
+        "processes",
+        infos,
+        |ConfigInfo { group_priority, in_use, process }, out| {
+            let view = ConfiguredView {
+                full_name: Namespec::join(&process.group, &process.name),
+                group: &process.group,
+                name: &process.name,
+                in_use: *in_use,
+                group_priority: *group_priority,
+                config: ConfigView::of(process),
+            };
+            encode(&view, out);
+        },
+    )
 }
 
 #[derive(Serialize)]

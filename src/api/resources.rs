@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::list::{ListReply, encoded};
+use super::list::{ListReply, encode};
 use super::utc;
 use crate::model::{Namespec, Pid, ProcessInfo, ProcessUsage, Wall};
 
@@ -40,12 +40,17 @@ struct UsageView<'a> {
 /// The response with the resources of these processes.
 #[must_use]
 pub fn resources(processes: Vec<MeasuredProcess>, now: Wall) -> ListReply {
-    ListReply::new(&ResourcesHead { now_at: utc(now.unix_ms) }).list("processes", processes, |process| {
-        encoded(&UsageView {
-            full_name: &process.full_name,
-            pid: process.pid.0,
-            cpu_secs: process.usage.map(|usage| usage.cpu.as_secs_f64()),
-            resident_bytes: process.usage.map(|usage| usage.resident_bytes),
-        })
-    })
+    ListReply::new(&ResourcesHead { now_at: utc(now.unix_ms) }).list(
+        "processes",
+        processes,
+        |process, out| {
+            let view = UsageView {
+                full_name: &process.full_name,
+                pid: process.pid.0,
+                cpu_secs: process.usage.map(|usage| usage.cpu.as_secs_f64()),
+                resident_bytes: process.usage.map(|usage| usage.resident_bytes),
+            };
+            encode(&view, out);
+        },
+    )
 }
