@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Run, TIMEOUT, attempt, millis};
+use super::{Run, TIMEOUT, millis, progress};
 use crate::Outcome;
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
@@ -22,12 +22,13 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         format!("start until {count} services have said that they run, median of up to {rounds}"),
         &["ms"],
     );
-    if let Some(took) = attempt("boot", "floor", || repeat(rounds, || floor(run, count))) {
-        table.row("floor: posix_spawn", vec![took]);
-    }
+    let mut measured: Vec<Measured<'_>> = vec![("floor: posix_spawn", Box::new(|| floor(run, count)))];
     for peer in run.supervisors() {
-        if let Some(took) = attempt("boot", peer.kind.name(), || repeat(rounds, || one(run, peer, count))) {
-            table.row(peer.kind.name(), vec![took]);
+        measured.push((peer.kind.name(), Box::new(move || one(run, peer, count))));
+    }
+    for (name, took) in alternately("boot", rounds, measured) {
+        if took.is_some() {
+            table.row(name, vec![took]);
         }
     }
     table.note(
@@ -44,6 +45,37 @@ pub(crate) fn repeat(rounds: usize, mut once: impl FnMut() -> Outcome<f64>) -> O
         times.push(once()?);
     }
     Ok(median(times))
+}
+
+/// What is measured together with others: its name, and one measurement in milliseconds.
+pub(crate) type Measured<'a> = (&'static str, Box<dyn FnMut() -> Outcome<f64> + 'a>);
+
+/// The medians of so many rounds. Each round measures everything once, so that what else happens on the machine meanwhile
+/// concerns all. What takes too long has fewer rounds, and `None` is for what fails.
+pub(crate) fn alternately(
+    subject: &str,
+    rounds: usize,
+    measured: Vec<Measured<'_>>,
+) -> Vec<(&'static str, Option<f64>)> {
+    let mut all: Vec<_> = measured.into_iter().map(|it| (it, Some(Vec::new()), Duration::ZERO)).collect();
+    for round in 0..rounds {
+        for ((name, once), times, spent) in &mut all {
+            let Some(so_far) = times.as_mut().filter(|_| *spent < ENOUGH) else { continue };
+            if round == 0 {
+                progress(subject, name);
+            }
+            let began = Instant::now();
+            match once() {
+                Ok(took) => so_far.push(took),
+                Err(error) => {
+                    eprintln!("skipped: {name} in {subject}: {error}");
+                    *times = None;
+                }
+            }
+            *spent += began.elapsed();
+        }
+    }
+    all.into_iter().map(|((name, _), times, _)| (name, times.and_then(median))).collect()
 }
 
 pub(crate) fn floor(run: &Run<'_>, count: usize) -> Outcome<f64> {

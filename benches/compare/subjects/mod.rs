@@ -87,7 +87,12 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// A fresh, empty folder; the one before it is gone then.
     pub(crate) fn folder(&self) -> Outcome<PathBuf> {
-        let folder = self.dir.join("run");
+        self.folder_named("run")
+    }
+
+    /// The same for what runs beside others.
+    pub(crate) fn folder_named(&self, name: &str) -> Outcome<PathBuf> {
+        let folder = self.dir.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }

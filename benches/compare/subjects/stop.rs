@@ -7,7 +7,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, pidfd_open};
 
-use super::boot::repeat;
+use super::boot::{Measured, alternately, repeat};
 use super::memory::{run_client, settle};
 use super::{Run, SLEEPER, TIMEOUT, attempt, millis};
 use crate::Outcome;
@@ -15,9 +15,12 @@ use crate::peers::{Ask, Peer, Seat, Service};
 use crate::proc::{raw, signal};
 use crate::table::Table;
 
+/// Rounds by the client. They begin with a start each, as the others.
+const CLIENT_ROUNDS: usize = 5;
+
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let count = run.arguments.service_count();
-    let rounds = run.arguments.rounds(5);
+    let rounds = run.arguments.rounds(15);
     let mut table = Table::new(
         "stop",
         format!(
@@ -25,13 +28,18 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
         ),
         &["signal ms", "client ms"],
     );
-    if let Some(took) = attempt("stop", "floor", || repeat(rounds, || floor(count))) {
-        table.row("floor: kill each", vec![took, None]);
+    let supervisors: Vec<_> = run.supervisors().collect();
+    let mut measured: Vec<Measured<'_>> = vec![("floor: kill each", Box::new(|| floor(count)))];
+    for peer in &supervisors {
+        measured.push((peer.kind.name(), Box::new(|| by_signal(run, peer, count))));
     }
-    for peer in run.supervisors() {
-        let by_signal = attempt("stop", peer.kind.name(), || repeat(rounds, || by_signal(run, peer, count)));
-        let by_client = attempt("stop", peer.kind.name(), || by_client(run, peer, count, rounds));
-        table.row(peer.kind.name(), vec![by_signal.flatten(), by_client.flatten()]);
+    let mut by_signal = alternately("stop", rounds, measured).into_iter();
+    for (name, took) in by_signal.by_ref().take(1) {
+        table.row(name, vec![took, None]);
+    }
+    for (peer, (name, by_signal)) in supervisors.iter().zip(by_signal) {
+        let by_client = attempt("stop", name, || by_client(run, peer, count, rounds.min(CLIENT_ROUNDS)));
+        table.row(name, vec![by_signal, by_client.flatten()]);
     }
     table.note(
         "signal: TERM (runsvdir: HUP) until the last service has ended; client: until it returns".to_owned(),
