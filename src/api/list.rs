@@ -52,7 +52,11 @@ impl ListReply {
         // Their texts are about as large as they are.
         self.source_bytes += 2 * items.capacity() * size_of::<T>();
         let mut items = items.into_iter();
-        let next = move |body: &mut Vec<u8>| items.next().map(|item| append(&item, body)).is_some();
+        let next = move |body: &mut Vec<u8>| {
+            let Some(item) = items.next() else { return false };
+            append(&item, body);
+            true
+        };
         self.lists.push_back((name, Box::new(next)));
         if self.lists.len() == 1 {
             self.begin_list();
@@ -75,12 +79,10 @@ impl ListReply {
                 self.source_bytes = 0;
                 return true;
             };
-            let end = self.body.len();
-            if !self.body.ends_with(b"[") {
+            if next(&mut self.body) {
                 self.body.push(b',');
-            }
-            if !next(&mut self.body) {
-                self.body.truncate(end);
+            } else {
+                self.body.pop_if(|last| *last == b',');
                 self.body.push(b']');
                 self.lists.pop_front();
                 self.begin_list();

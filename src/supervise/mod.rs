@@ -445,13 +445,7 @@ impl Supervisor {
     fn by_priority(&self) -> Vec<ProcessId> {
         let mut groups: Vec<&Group> = self.groups.iter().collect();
         groups.sort_by_cached_key(|group| group.priority);
-        let mut all = Vec::with_capacity(groups.iter().map(|group| group.members.len()).sum());
-        for group in groups {
-            let others = all.len();
-            all.extend_from_slice(&group.members);
-            self.sort_by_priority(&mut all[others..]);
-        }
-        all
+        groups.into_iter().flat_map(|group| self.members_by_priority(group)).collect()
     }
 
     fn members_by_priority(&self, group: &Group) -> Vec<ProcessId> {

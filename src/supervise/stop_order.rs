@@ -36,6 +36,7 @@ impl Supervisor {
             // Processes that are bound to these begin to stop here.
             self.settle_conditions(turn, out);
         }
+        out.reserve(ids.len());
         for id in ids {
             self.stop_after_dependents(turn, *id, reason, out);
         }

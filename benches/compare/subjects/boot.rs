@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Run, TIMEOUT, millis, progress};
+use super::{Run, TIMEOUT, millis, progress, reported};
 use crate::Outcome;
 use crate::beacon::Beacon;
 use crate::peers::{Peer, Seat, Service};
@@ -65,12 +65,9 @@ pub(crate) fn alternately(
                 progress(subject, name);
             }
             let began = Instant::now();
-            match once() {
-                Ok(took) => so_far.push(took),
-                Err(error) => {
-                    eprintln!("skipped: {name} in {subject}: {error}");
-                    *times = None;
-                }
+            match reported(subject, name, once()) {
+                Some(took) => so_far.push(took),
+                None => *times = None,
             }
             *spent += began.elapsed();
         }

@@ -158,6 +158,11 @@ pub(crate) fn attempt<T>(subject: &str, who: &str, measure: impl FnOnce() -> Out
     progress(subject, who);
     let result = measure();
     proc::kill_descendants();
+    reported(subject, who, result)
+}
+
+/// Reports why a participant is left out.
+pub(crate) fn reported<T>(subject: &str, who: &str, result: Outcome<T>) -> Option<T> {
     result.inspect_err(|error| eprintln!("skipped: {who} in {subject}: {error}")).ok()
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::boot::{Measured, alternately};
 use super::memory::{run_client, settle};
-use super::{Run, SLEEPER, millis};
+use super::{Run, SLEEPER, millis, reported};
 use crate::Outcome;
 use crate::peers::{Ask, Peer, Running, Seat, Service};
 use crate::table::Table;
@@ -22,14 +22,9 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let mut running = Vec::new();
     let mut measured: Vec<Measured<'_>> = vec![("floor: true", timed(Command::new("true")))];
     for peer in run.supervisors() {
-        match start(run, peer) {
-            Ok(None) => {}
-            Ok(Some((client, supervisor))) => {
-                running.push(supervisor);
-                measured.push((peer.kind.name(), timed(client)));
-            }
-            Err(error) => eprintln!("skipped: {} in status: {error}", peer.kind.name()),
-        }
+        let name = peer.kind.name();
+        let client = reported("status", name, start(run, peer, &mut running)).flatten();
+        measured.extend(client.map(|client| (name, timed(client))));
     }
     settle();
     for (name, took) in alternately("status", rounds, measured) {
@@ -48,12 +43,14 @@ fn timed(mut client: Command) -> Box<dyn FnMut() -> Outcome<f64>> {
     })
 }
 
-/// The client of a supervisor, and the supervisor with its services; `None` if it has no such client.
-fn start<'p>(run: &Run<'_>, peer: &'p Peer) -> Outcome<Option<(Command, Running<'p>)>> {
+/// Starts a supervisor. Returns its client, if it has one.
+fn start<'p>(run: &Run<'_>, peer: &'p Peer, running: &mut Vec<Running<'p>>) -> Outcome<Option<Command>> {
     let dir = run.folder_named(peer.kind.name())?;
     let services = Service::many(SERVICES, &SLEEPER, 1);
     let Some(client) = peer.client(&dir, &services, Ask::Status) else { return Ok(None) };
-    let mut running = peer.start(&dir, &services, Seat::Daemon)?;
-    running.wait_services(SLEEPER[0], SERVICES)?;
-    Ok(Some((client, running)))
+    let mut supervisor = peer.start(&dir, &services, Seat::Daemon)?;
+    let started = supervisor.wait_services(SLEEPER[0], SERVICES);
+    // Kept even if it has failed: dropping one kills all.
+    running.push(supervisor);
+    started.map(|()| Some(client))
 }

@@ -15,16 +15,13 @@ use crate::peers::{Ask, Peer, Seat, Service};
 use crate::proc::{raw, signal};
 use crate::table::Table;
 
-/// Rounds by the client. They begin with a start each, as the others.
-const CLIENT_ROUNDS: usize = 5;
-
 pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     let count = run.arguments.service_count();
-    let rounds = run.arguments.rounds(15);
+    let (rounds, client_rounds) = (run.arguments.rounds(15), run.arguments.rounds(5));
     let mut table = Table::new(
         "stop",
         format!(
-            "{count} services, median of up to {rounds}: by the supervisor's stop signal, and by its client"
+            "{count} services: median of up to {rounds} stops by the supervisor's stop signal, and {client_rounds} by its client"
         ),
         &["signal ms", "client ms"],
     );
@@ -33,13 +30,14 @@ pub(crate) fn measure(run: &Run<'_>) -> Outcome<Table> {
     for peer in &supervisors {
         measured.push((peer.kind.name(), Box::new(|| by_signal(run, peer, count))));
     }
-    let mut by_signal = alternately("stop", rounds, measured).into_iter();
-    for (name, took) in by_signal.by_ref().take(1) {
-        table.row(name, vec![took, None]);
-    }
-    for (peer, (name, by_signal)) in supervisors.iter().zip(by_signal) {
-        let by_client = attempt("stop", name, || by_client(run, peer, count, rounds.min(CLIENT_ROUNDS)));
-        table.row(name, vec![by_signal, by_client.flatten()]);
+    for (name, by_signal) in alternately("stop", rounds, measured) {
+        let peer = supervisors.iter().find(|peer| peer.kind.name() == name);
+        let by_client =
+            peer.and_then(|peer| attempt("stop", name, || by_client(run, peer, count, client_rounds)));
+        let row = [by_signal, by_client.flatten()];
+        if row != [None, None] {
+            table.row(name, row.to_vec());
+        }
     }
     table.note(
         "signal: TERM (runsvdir: HUP) until the last service has ended; client: until it returns".to_owned(),

@@ -158,12 +158,6 @@ impl Operations {
         Some(operation)
     }
 
-    /// The first row of this process that is not before there.
-    fn row_from(&self, from: (ProcessId, OperationId, usize)) -> Option<(OperationId, usize)> {
-        let (process, id, place) = *self.by_process.range(from..).next()?;
-        (process == from.0).then_some((id, place))
-    }
-
     /// Settles the rows of a process for which there is an outcome. Returns the operations whose step is complete.
     fn settle(
         &mut self,
@@ -171,10 +165,12 @@ impl Operations {
         process: &Process,
         mut outcome: impl FnMut(&mut Row) -> Option<RowOutcome>,
     ) -> Vec<OperationId> {
+        let first = (process.id, OperationId(0), 0);
+        let last = (process.id, OperationId(u64::MAX), usize::MAX);
+        let entries: Vec<_> = self.by_process.range(first..=last).copied().collect();
         let mut complete = Vec::new();
-        let mut from = (process.id, OperationId(0), 0);
-        while let Some((id, place)) = self.row_from(from) {
-            from = (process.id, id, place + 1);
+        for entry in entries {
+            let (_, id, place) = entry;
             let Some(operation) = self.open.get_mut(&id) else { continue };
             let Some(row) = operation.awaited.get_mut(place) else { continue };
             let Some(outcome) = outcome(row) else { continue };
@@ -183,7 +179,7 @@ impl Operations {
                 operation.settled.push(SettledRow::new(elapsed, place, process, outcome));
             }
             operation.awaited.remove(place);
-            self.by_process.remove(&(process.id, id, place));
+            self.by_process.remove(&entry);
             complete.extend(operation.awaited.is_empty().then_some(id));
         }
         complete

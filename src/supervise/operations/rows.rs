@@ -73,7 +73,9 @@ impl AwaitedRows {
     }
 
     pub(super) fn remove(&mut self, place: usize) {
-        self.unsettled -= usize::from(self.rows.get_mut(place).and_then(Option::take).is_some());
+        if self.rows.get_mut(place).and_then(Option::take).is_some() {
+            self.unsettled -= 1;
+        }
     }
 }
 

@@ -234,7 +234,6 @@ impl Supervisor {
             if listeners.ids.is_empty() { busy } else { Vec::new() }
         });
         let asked: Vec<_> = others.into_iter().chain(asked.unwrap_or_default()).collect();
-        out.reserve(asked.len());
         self.stop_in_order(turn, &asked, StopReason::Shutdown, out);
     }
 
@@ -282,13 +281,8 @@ impl Supervisor {
             is_due
         });
         if is_due == Some(true) {
-            let mut text = "waiting for ".to_owned();
-            for (at, process) in self.pending().enumerate() {
-                text.push_str(if at == 0 { "" } else { ", " });
-                text.push_str(&process.spec.name);
-            }
-            text.push_str(" to die");
-            out.log(LogLevel::Info, text);
+            let names: Vec<_> = self.pending().map(|process| process.spec.name.as_str()).collect();
+            out.log(LogLevel::Info, format!("waiting for {} to die", names.join(", ")));
         }
     }
 
